@@ -1,0 +1,65 @@
+using Rocm.Inference.Devices;
+
+namespace Rocm.Inference;
+
+/// <summary>What kind of hardware runs the kernels.</summary>
+public enum DeviceKind
+{
+    /// <summary>The host's processors: needs nothing else, always there.</summary>
+    Cpu,
+
+    /// <summary>An AMD GPU through HIP.</summary>
+    Hip,
+}
+
+/// <summary>
+/// Owns memory and execution resources and runs kernels. One device may serve several sessions; it is disposed by whoever created it.
+/// The interface is implemented by this library only.
+/// </summary>
+public interface IDevice : IDisposable
+{
+    /// <summary>What kind of hardware this is.</summary>
+    DeviceKind Kind { get; }
+
+    /// <summary>A name for people: processor or GPU model, width of its vectors or its gfx target.</summary>
+    string Name { get; }
+
+    /// <summary>The instruction set that kernels are written for: "x64-avx512", "x64-avx2", "arm64", "gfx942" …</summary>
+    string Architecture { get; }
+
+    /// <summary>Worker threads of a CPU device, compute units of a GPU.</summary>
+    int ComputeUnits { get; }
+
+    /// <summary>Memory that the process may use on this device, in bytes (container limits are honoured).</summary>
+    long TotalMemoryBytes { get; }
+
+    /// <summary>Memory that is free now, in bytes.</summary>
+    long AvailableMemoryBytes { get; }
+
+    /// <summary>Element type of activations between ops: <see cref="DType.F32"/> on the CPU.</summary>
+    DType ActivationDType { get; }
+
+    /// <summary>Allocates zeroed memory, aligned to at least 64 bytes.</summary>
+    /// <param name="sizeBytes">Size in bytes; 0 is allowed.</param>
+    /// <exception cref="DeviceMemoryException">The device has no room for it.</exception>
+    DeviceBuffer Allocate(long sizeBytes);
+
+    /// <summary>Creates a lane of execution with its own scratch arena.</summary>
+    /// <param name="arenaBytes">Size of the arena in bytes.</param>
+    DeviceContext CreateContext(long arenaBytes);
+
+    /// <summary>Dense ops, see <see cref="IKernels"/>.</summary>
+    internal IKernels Kernels { get; }
+
+    /// <summary>Attention primitives, see <see cref="IAttentionKernels"/>.</summary>
+    internal IAttentionKernels AttentionKernels { get; }
+
+    /// <summary>Logits to token ids, see <see cref="ISamplingKernels"/>.</summary>
+    internal ISamplingKernels SamplingKernels { get; }
+
+    /// <summary>
+    /// Makes the one resident copy of a weight in the layout this device wants. The source may be unmapped afterwards unless
+    /// <see cref="PackedWeight.SharesSource"/> says that the copy is the source.
+    /// </summary>
+    internal PackedWeight Pack(in WeightSource source);
+}

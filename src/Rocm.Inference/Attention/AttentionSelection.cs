@@ -1,0 +1,36 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text;
+
+namespace Rocm.Inference;
+
+/// <summary>A backend that was considered and not chosen.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Reasons">Why not: every reason that it gave, or that another one came first.</param>
+[Experimental("ROCM0001")]
+public sealed record RefusedAttentionBackend(string Name, IReadOnlyList<string> Reasons);
+
+/// <summary>Which attention backend runs, why, and why no other does.</summary>
+[Experimental("ROCM0001")]
+public sealed record AttentionSelection
+{
+    /// <summary>Name of the chosen backend.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Multi-head or latent attention, as the model needs.</summary>
+    public required AttentionKind Kind { get; init; }
+
+    /// <summary>Why this one: an explicit choice with its source, or its place in the priority list.</summary>
+    public required string Reason { get; init; }
+
+    /// <summary>Every other registered backend with the reasons against it.</summary>
+    public required IReadOnlyList<RefusedAttentionBackend> Refused { get; init; }
+
+    /// <inheritdoc/>
+    public override string ToString()
+    {
+        var text = new StringBuilder(Name).Append(" (").Append(Reason).Append(')');
+        foreach (RefusedAttentionBackend refused in Refused)
+            text.Append("; not ").Append(refused.Name).Append(": ").AppendJoin(", ", refused.Reasons);
+        return text.ToString();
+    }
+}

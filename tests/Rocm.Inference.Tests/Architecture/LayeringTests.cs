@@ -1,0 +1,73 @@
+using System.Text.RegularExpressions;
+using Rocm.Inference.TestKit;
+using Xunit;
+
+namespace Rocm.Inference.Tests.Architecture;
+
+/// <summary>References go one way. The table is the rule: a folder may use internal types of the folders on its right, and no other.</summary>
+public sealed partial class LayeringTests
+{
+    private static readonly Dictionary<string, string[]> MayUse = new()
+    {
+        [""] = ["Engine", "Devices", "Diagnostics", "Tokenization"],
+        ["DependencyInjection"] = ["", "Engine", "Diagnostics"],
+        ["Engine"] = ["Attention", "Attention.Backends", "Batching", "Devices", "Devices.Cpu", "Diagnostics", "KvCache", "KvCache.Storage", "Layers", "Models", "Models.Weights", "Native", "Sampling", "Scheduling", "Tokenization"],
+        ["Models"] = ["Attention", "Batching", "Devices", "Diagnostics", "KvCache", "Layers", "Models.Weights"],
+        ["Models.Weights"] = ["Devices", "Diagnostics"],
+        ["Layers"] = ["Attention", "Batching", "Devices", "Diagnostics", "Models.Weights"],
+        ["Attention"] = ["Attention.Backends", "Batching", "Devices", "Diagnostics", "KvCache.Storage"],
+        ["Attention.Backends"] = ["Attention", "Batching", "Devices", "Diagnostics", "KvCache.Storage"],
+        ["Batching"] = ["Devices", "KvCache", "Scheduling"],
+        ["KvCache.Storage"] = ["Devices", "KvCache"],
+        ["Sampling"] = [],
+        ["Scheduling"] = ["KvCache", "Diagnostics"],
+        ["KvCache"] = ["Diagnostics"],
+        ["Tokenization"] = ["Diagnostics"],
+        ["Diagnostics"] = [],
+        ["Devices"] = ["Diagnostics", "Native", "Sampling"],
+        ["Devices.Cpu"] = ["Devices", "Diagnostics", "Sampling"],
+    };
+
+    [Fact]
+    public void Folders_use_only_what_the_layering_table_allows()
+    {
+        string source = Path.Combine(RepositoryPaths.Root, "src", "Rocm.Inference");
+        var violations = new List<string>();
+        int seen = 0;
+        foreach (string file in Directory.EnumerateFiles(source, "*.cs", SearchOption.AllDirectories))
+        {
+            string relative = Path.GetRelativePath(source, file);
+            string folder = (Path.GetDirectoryName(relative) ?? string.Empty).Replace(Path.DirectorySeparatorChar, '.');
+            if (folder.StartsWith("obj", StringComparison.Ordinal) || folder.StartsWith("bin", StringComparison.Ordinal)) continue;
+            string area = MayUse.Keys.Where(key => folder == key || folder.StartsWith(key + ".", StringComparison.Ordinal)).MaxBy(key => key.Length) ?? "?";
+            if (area == "?")
+            {
+                violations.Add($"{relative}: folder {folder} is not in the layering table");
+                continue;
+            }
+
+            foreach (Match match in Using().Matches(File.ReadAllText(file)))
+            {
+                seen++;
+                string used = match.Groups[1].Value;
+                if (used != area && !MayUse[area].Contains(used)) violations.Add($"{relative}: {area} may not use {used}");
+            }
+        }
+
+        Assert.True(seen > 0, "no using directive was seen: the test looks in the wrong place");
+        Assert.Empty(violations);
+    }
+
+    [Fact]
+    public void No_source_file_is_longer_than_four_hundred_lines()
+    {
+        IEnumerable<string> tooLong = Directory.EnumerateFiles(Path.Combine(RepositoryPaths.Root, "src"), "*.cs", SearchOption.AllDirectories)
+            .Where(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal))
+            .Where(file => File.ReadLines(file).Count() > 400);
+
+        Assert.Empty(tooLong);
+    }
+
+    [GeneratedRegex(@"^using (?:static )?Rocm\.Inference\.([A-Za-z.]+?);", RegexOptions.Multiline)]
+    private static partial Regex Using();
+}

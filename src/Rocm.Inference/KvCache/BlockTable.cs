@@ -1,0 +1,45 @@
+namespace Rocm.Inference.KvCache;
+
+/// <summary>
+/// Where one request's tokens of one layer group lie: entry i is the block of positions [i·BlockSize, (i+1)·BlockSize). Only ever
+/// appended to; entries that slid out of the window become <see cref="BlockPool.NullBlock"/>.
+/// </summary>
+internal sealed class BlockTable
+{
+    private int[] _blocks = new int[16];
+
+    public int Count { get; private set; }
+
+    /// <summary>Entries [0, NumExpired) are null blocks.</summary>
+    public int NumExpired { get; private set; }
+
+    public ReadOnlySpan<int> Blocks => _blocks.AsSpan(0, Count);
+
+    public int this[int index] => Blocks[index];
+
+    public void Append(int block)
+    {
+        if (Count == _blocks.Length) Array.Resize(ref _blocks, Count * 2);
+        _blocks[Count++] = block;
+    }
+
+    /// <summary>Replaces entries [<see cref="NumExpired"/>, <paramref name="end"/>) by the null block.</summary>
+    public void ExpireTo(int end)
+    {
+        if (end <= NumExpired) return;
+        _blocks.AsSpan(NumExpired, end - NumExpired).Clear(); // the null block is 0
+        NumExpired = end;
+    }
+
+    /// <summary>Makes room for <paramref name="capacity"/> entries, so that appending them allocates nothing.</summary>
+    public void EnsureCapacity(int capacity)
+    {
+        if (capacity > _blocks.Length) Array.Resize(ref _blocks, capacity);
+    }
+
+    public void Clear()
+    {
+        Count = 0;
+        NumExpired = 0;
+    }
+}

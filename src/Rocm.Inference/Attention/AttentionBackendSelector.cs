@@ -12,14 +12,15 @@ internal readonly record struct AttentionBackendChoice(string Name, string Sourc
 internal sealed class AttentionBackendSelector
 {
     private readonly List<IAttentionBackend> _backends;
-    private readonly int _numCustom;
+    private readonly IAttentionBackend[] _custom;
 
-    /// <param name="custom">The host's own backends, in their order of preference; they come before the library's.</param>
-    public AttentionBackendSelector(IEnumerable<IAttentionBackend> custom)
+    /// <param name="custom">The host's own backends; priorities above 0 come before the library's, highest first, others after them.</param>
+    public AttentionBackendSelector(IReadOnlyList<(IAttentionBackend Backend, int Priority)> custom)
     {
-        _backends = [.. custom];
-        _numCustom = _backends.Count;
+        _backends = [.. custom.Where(c => c.Priority > 0).OrderByDescending(c => c.Priority).Select(c => c.Backend)];
         _backends.Add(new TritonAttentionBackend());
+        _backends.AddRange(custom.Where(c => c.Priority <= 0).OrderByDescending(c => c.Priority).Select(c => c.Backend));
+        _custom = [.. custom.Select(c => c.Backend)];
         for (int i = 0; i < _backends.Count; i++)
         {
             for (int j = 0; j < i; j++)
@@ -54,7 +55,7 @@ internal sealed class AttentionBackendSelector
             {
                 chosen = backend;
                 reason = choice is { } explicitly ? $"chosen by {explicitly.Source}"
-                    : i < _numCustom ? "first custom backend without a reason against it"
+                    : _custom.Contains(backend) ? "first custom backend without a reason against it"
                     : $"first of the {device.Kind} list without a reason against it";
                 continue;
             }

@@ -64,6 +64,8 @@ public sealed class ForwardBatch
     /// <summary>Per layer group: where its tokens are cached.</summary>
     public IReadOnlyList<ForwardBatchGroup> Groups => _groups;
 
+    internal ReadOnlySpan<ForwardBatchGroup> HostGroups => _groups;
+
     internal int[] HostCuSeqlensQ { get; }
 
     internal int[] HostSeqLens { get; }

@@ -31,7 +31,7 @@ public sealed class AttentionBackendSelectorTests
         var picky = new StubBackend("PICKY", "head_size not supported: 64");
         var mine = new StubBackend("MINE");
 
-        (IAttentionBackend backend, AttentionSelection selection) = new AttentionBackendSelector([picky, mine]).Select([Spec], _cpu, null);
+        (IAttentionBackend backend, AttentionSelection selection) = new AttentionBackendSelector([(picky, 2), (mine, 1)]).Select([Spec], _cpu, null);
 
         Assert.Same(mine, backend);
         Assert.Equal(["PICKY", "TRITON_ATTN"], selection.Refused.Select(r => r.Name));
@@ -40,11 +40,19 @@ public sealed class AttentionBackendSelectorTests
     }
 
     [Fact]
+    public void A_custom_backend_without_priority_comes_after_the_librarys_own()
+    {
+        (IAttentionBackend backend, _) = new AttentionBackendSelector([(new StubBackend("MINE"), 0)]).Select([Spec], _cpu, null);
+
+        Assert.Equal("TRITON_ATTN", backend.Name);
+    }
+
+    [Fact]
     public void An_explicit_choice_is_taken_without_regard_to_case_and_its_source_is_told()
     {
         var mine = new StubBackend("MINE");
 
-        (_, AttentionSelection selection) = new AttentionBackendSelector([mine])
+        (_, AttentionSelection selection) = new AttentionBackendSelector([(mine, 1)])
             .Select([Spec], _cpu, new AttentionBackendChoice("triton_attn", "option AttentionBackend"));
 
         Assert.Equal("TRITON_ATTN", selection.Name);
@@ -57,7 +65,7 @@ public sealed class AttentionBackendSelectorTests
     {
         AttentionSpec bad = Spec with { NumKvHeads = 3, KvDType = DType.F8E4M3Fn };
 
-        var error = Assert.Throws<AttentionNotSupportedException>(() => new AttentionBackendSelector([new StubBackend("MINE")])
+        var error = Assert.Throws<AttentionNotSupportedException>(() => new AttentionBackendSelector([(new StubBackend("MINE"), 1)])
             .Select([bad], _cpu, new AttentionBackendChoice("TRITON_ATTN", "environment variable X")));
 
         Assert.Contains("environment variable X", error.Message, StringComparison.Ordinal);
@@ -69,7 +77,7 @@ public sealed class AttentionBackendSelectorTests
     [Fact]
     public void An_unknown_name_lists_the_known_ones()
     {
-        var error = Assert.Throws<AttentionNotSupportedException>(() => new AttentionBackendSelector([new StubBackend("MINE")])
+        var error = Assert.Throws<AttentionNotSupportedException>(() => new AttentionBackendSelector([(new StubBackend("MINE"), 1)])
             .Select([Spec], _cpu, new AttentionBackendChoice("NO_SUCH", "option AttentionBackend")));
 
         Assert.Contains("Known: MINE, TRITON_ATTN", error.Message, StringComparison.Ordinal);
@@ -87,7 +95,7 @@ public sealed class AttentionBackendSelectorTests
 
     [Fact]
     public void Two_backends_of_one_name_are_refused() =>
-        Assert.Throws<ArgumentException>(() => new AttentionBackendSelector([new StubBackend("triton_attn")]));
+        Assert.Throws<ArgumentException>(() => new AttentionBackendSelector([(new StubBackend("triton_attn"), 1)]));
 
     private sealed class StubBackend(string name, params string[] reasons) : IAttentionBackend
     {

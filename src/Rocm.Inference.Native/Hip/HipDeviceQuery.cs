@@ -1,0 +1,89 @@
+using System.Text;
+using Rocm.Inference.Native.Interop;
+
+namespace Rocm.Inference.Native.Hip;
+
+/// <summary>Asks the loaded HIP runtime about its versions and devices.</summary>
+internal static unsafe class HipDeviceQuery
+{
+    private const int NameCapacity = 256;
+
+    /// <summary>Version of the HIP runtime library.</summary>
+    internal static Version RuntimeVersion()
+    {
+        int version;
+        HipStatus.ThrowIfFailed(HipApi.hipRuntimeGetVersion(&version));
+        return ToVersion(version);
+    }
+
+    /// <summary>Version of hipRTC.</summary>
+    /// <returns>Null when it does not answer.</returns>
+    internal static Version? HiprtcVersion()
+    {
+        int major, minor;
+        return HiprtcApi.hiprtcVersion(&major, &minor) == 0 && major >= 0 && minor >= 0 ? new Version(major, minor) : null;
+    }
+
+    /// <summary>Everything about one device.</summary>
+    /// <param name="load">The loaded runtime, asked which layout of the properties it has.</param>
+    /// <param name="device">Ordinal, below the runtime's count.</param>
+    /// <exception cref="HipException">A query failed.</exception>
+    internal static HipDeviceInfo Describe(LibraryLoad load, int device)
+    {
+        nuint memory;
+        HipStatus.ThrowIfFailed(HipApi.hipDeviceTotalMem(&memory, device), device);
+        return new HipDeviceInfo
+        {
+            Ordinal = device,
+            Name = NameOf(device),
+            Architecture = ArchitectureOf(load, device),
+            MemoryBytes = (long)memory,
+            IsIntegrated = Attribute(HipDeviceAttribute.Integrated, device) != 0,
+            ComputeUnits = Attribute(HipDeviceAttribute.MultiprocessorCount, device),
+            WaveSize = Attribute(HipDeviceAttribute.WarpSize, device),
+        };
+    }
+
+    /// <summary>Decodes major * 10000000 + minor * 100000 + patch.</summary>
+    internal static Version ToVersion(int version) =>
+        version <= 0 ? new Version(0, 0) : new Version(version / 10_000_000, version / 100_000 % 100, version % 100_000);
+
+    private static string NameOf(int device)
+    {
+        byte* name = stackalloc byte[NameCapacity];
+        HipStatus.ThrowIfFailed(HipApi.hipDeviceGetName(name, NameCapacity, device), device);
+        var text = new ReadOnlySpan<byte>(name, NameCapacity);
+        int end = text.IndexOf((byte)0);
+        return Encoding.UTF8.GetString(end < 0 ? text : text[..end]);
+    }
+
+    private static string? ArchitectureOf(LibraryLoad load, int device)
+    {
+        byte* properties = stackalloc byte[HipDeviceProperties.BufferBytes];
+        new Span<byte>(properties, HipDeviceProperties.BufferBytes).Clear();
+        int offset;
+        if (load.HasExport(nameof(HipApi.hipGetDevicePropertiesR0600)))
+        {
+            HipStatus.ThrowIfFailed(HipApi.hipGetDevicePropertiesR0600(properties, device), device);
+            offset = HipDeviceProperties.ArchitectureOffsetR0600;
+        }
+        else if (load.HasExport(nameof(HipApi.hipGetDeviceProperties)))
+        {
+            HipStatus.ThrowIfFailed(HipApi.hipGetDeviceProperties(properties, device), device);
+            offset = HipDeviceProperties.ArchitectureOffsetR0000;
+        }
+        else
+        {
+            return null;
+        }
+
+        return HipDeviceProperties.ReadArchitecture(new ReadOnlySpan<byte>(properties, HipDeviceProperties.BufferBytes), offset);
+    }
+
+    private static int Attribute(HipDeviceAttribute attribute, int device)
+    {
+        int value;
+        HipStatus.ThrowIfFailed(HipApi.hipDeviceGetAttribute(&value, attribute, device), device);
+        return value;
+    }
+}

@@ -3,15 +3,15 @@ namespace Rocm.Inference.KvCache;
 /// <summary>
 /// The hashes of one request's full blocks for one block size. Grows with the tokens and survives preemption, because tokens never change.
 /// </summary>
-internal sealed class BlockHashChain(int blockSize, BlockHash? salt)
+internal sealed class BlockHashChain(int blockSize, BlockHash? salt, int capacity = 0)
 {
-    private BlockHash[] _hashes = [];
+    private BlockHash[] _hashes = capacity == 0 ? [] : new BlockHash[capacity];
 
     public int BlockSize => blockSize;
 
     public int Count { get; private set; }
 
-    public BlockHash this[int index] => _hashes.AsSpan(0, Count)[index];
+    public ref readonly BlockHash this[int index] => ref _hashes.AsSpan(0, Count)[index];
 
     /// <summary>Computes the missing hashes of all blocks that <paramref name="tokens"/> (from position 0) fills.</summary>
     public void Extend(ReadOnlySpan<int> tokens, BlockHasher hasher)

@@ -4,9 +4,9 @@ namespace Rocm.Inference.KvCache;
 /// Where one request's tokens of one layer group lie: entry i is the block of positions [i·BlockSize, (i+1)·BlockSize). Only ever
 /// appended to; entries that slid out of the window become <see cref="BlockPool.NullBlock"/>.
 /// </summary>
-internal sealed class BlockTable
+internal sealed class BlockTable(int capacity = 16)
 {
-    private int[] _blocks = new int[16];
+    private int[] _blocks = new int[Math.Max(capacity, 4)];
 
     public int Count { get; private set; }
 
@@ -29,12 +29,6 @@ internal sealed class BlockTable
         if (end <= NumExpired) return;
         _blocks.AsSpan(NumExpired, end - NumExpired).Clear(); // the null block is 0
         NumExpired = end;
-    }
-
-    /// <summary>Makes room for <paramref name="capacity"/> entries, so that appending them allocates nothing.</summary>
-    public void EnsureCapacity(int capacity)
-    {
-        if (capacity > _blocks.Length) Array.Resize(ref _blocks, capacity);
     }
 
     public void Clear()

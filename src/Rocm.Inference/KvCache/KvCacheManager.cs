@@ -49,8 +49,9 @@ internal sealed class KvCacheManager
     /// <summary>Creates the cache's state of a new request. It owns nothing yet.</summary>
     /// <param name="cacheSalt">Requests with different salts never share blocks.</param>
     /// <param name="skipsCacheReads">True to compute every token, because the logits of the prompt are asked for.</param>
-    public RequestBlocks CreateRequest(string? cacheSalt = null, bool skipsCacheReads = false) =>
-        new(_groups, cacheSalt is null ? null : BlockHash.OfSalt(cacheSalt), skipsCacheReads);
+    /// <param name="expectedTokens">Tokens up to which its tables shall not have to grow.</param>
+    public RequestBlocks CreateRequest(string? cacheSalt = null, bool skipsCacheReads = false, int expectedTokens = 0) =>
+        new(_groups, cacheSalt is null ? null : BlockHash.OfSalt(cacheSalt), skipsCacheReads, expectedTokens);
 
     /// <summary>Most blocks that a request of <paramref name="numTokens"/> owns at once when no step computes more than <paramref name="maxStepTokens"/>.</summary>
     public long NumBlocksNeeded(int numTokens, int maxStepTokens)

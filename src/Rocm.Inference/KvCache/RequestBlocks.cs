@@ -7,7 +7,7 @@ internal sealed class RequestBlocks
     private readonly BlockHashChain[] _chains;
     private readonly int[] _numCachedBlocks;
 
-    internal RequestBlocks(ReadOnlySpan<KvCacheGroup> groups, BlockHash? salt, bool skipsCacheReads)
+    internal RequestBlocks(ReadOnlySpan<KvCacheGroup> groups, BlockHash? salt, bool skipsCacheReads, int expectedTokens)
     {
         SkipsCacheReads = skipsCacheReads;
         _tables = new BlockTable[groups.Length];
@@ -16,10 +16,11 @@ internal sealed class RequestBlocks
         for (int i = 0; i < groups.Length; i++)
         {
             int blockSize = groups[i].BlockSize;
-            _tables[i] = new BlockTable();
+            int expectedBlocks = groups[i].NumBlocksFor(expectedTokens);
+            _tables[i] = new BlockTable(expectedBlocks);
 
             // Groups of equal block size share a chain: the group is part of the cache key, not of the hash.
-            _chains[i] = Array.Find(_chains, chain => chain?.BlockSize == blockSize) ?? new BlockHashChain(blockSize, salt);
+            _chains[i] = Array.Find(_chains, chain => chain?.BlockSize == blockSize) ?? new BlockHashChain(blockSize, salt, expectedBlocks);
         }
     }
 

@@ -81,6 +81,9 @@ internal sealed class Request
 
     public bool IsFinished => Status == RequestStatus.Finished;
 
+    /// <summary>Tokens up to which nothing has to grow: prompt and the first of the output.</summary>
+    internal int TokenCapacity => _tokens.Length;
+
     /// <summary>True while a scheduled step reads or writes its blocks.</summary>
     internal bool IsInFlight { get; set; }
 

@@ -71,7 +71,7 @@ internal sealed class Scheduler
         // The last token is only given out, never computed.
         int needed = request.MaxTokens - 1;
         if (needed > _maxCacheTokens) throw new KvCacheCapacityException(needed, _maxCacheTokens);
-        request.Blocks = _cache.CreateRequest(request.CacheSalt, request.SkipsCacheReads);
+        request.Blocks = _cache.CreateRequest(request.CacheSalt, request.SkipsCacheReads, request.TokenCapacity + _options.NumLookaheadTokens);
         request.ArrivalSequence = _nextArrival++;
         _waiting.Push(request);
     }

@@ -19,6 +19,7 @@ replaced by one that puts the bos token first, as the LlamaTokenizerFast class n
 import json
 import random
 import sys
+from collections import Counter
 from pathlib import Path
 
 import tokenizers
@@ -97,7 +98,10 @@ def train_sentence_piece(head, size, alphabet=260):
     trainee = Tokenizer(models.BPE())
     trainee.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     trainee.pre_tokenizer = pre_tokenizers.Split(Regex("▁+[^▁\n]*|\n+|[^▁\n]+"), "isolated")
-    learned, merges = train(trainee, vocab_size=size, limit_alphabet=alphabet)
+    # The trainer breaks ties between equally frequent characters at random, so the alphabet is chosen here.
+    counts = Counter("".join(training_lines()).replace(" ", "▁"))
+    kept = sorted(counts, key=lambda c: (-counts[c], c))[:alphabet]
+    learned, merges = train(trainee, vocab_size=size, initial_alphabet=kept, limit_alphabet=alphabet)
     tokens = list(head)
     seen = set(tokens)
     for left, right in merges:

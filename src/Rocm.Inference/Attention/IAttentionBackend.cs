@@ -24,6 +24,14 @@ public interface IAttentionBackend
     /// <param name="spec">What the layer group needs.</param>
     KvCacheLayout GetKvCacheLayout(AttentionSpec spec);
 
+    /// <summary>
+    /// Scratch that one <see cref="IAttentionExecutor.Run"/> takes from the context's arena at most, in bytes. Asked at load, before memory is planned.
+    /// </summary>
+    /// <param name="spec">A spec that <see cref="CheckSupport"/> accepted.</param>
+    /// <param name="device">Where it will run.</param>
+    /// <param name="limits">The largest step.</param>
+    long WorkspaceBytes(AttentionSpec spec, IDevice device, BatchLimits limits);
+
     /// <summary>Makes the executor of one layer group.</summary>
     /// <param name="spec">A spec that <see cref="CheckSupport"/> accepted.</param>
     /// <param name="resources">Device, cache and per-layer weights; they outlive the executor.</param>
@@ -77,10 +85,6 @@ public interface IAttentionExecutor : IDisposable
 
     /// <summary>Which steps may be captured.</summary>
     GraphSupport Graphs { get; }
-
-    /// <summary>Scratch that one <see cref="Run"/> takes from the context's arena at most, in bytes. Asked once, at load.</summary>
-    /// <param name="limits">The largest step.</param>
-    long WorkspaceBytes(BatchLimits limits);
 
     /// <summary>Looks at a step before its layers run: routing, chunk plans, split plans.</summary>
     /// <param name="batch">The step.</param>

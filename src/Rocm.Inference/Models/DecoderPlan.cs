@@ -76,7 +76,7 @@ internal sealed class DecoderPlan : IDisposable
     /// Scratch that <see cref="DecoderModel.Forward"/> takes from the context's arena at most, logits not included.
     /// </summary>
     /// <param name="limits">The largest step.</param>
-    /// <param name="executorWorkspaceBytes">Largest <see cref="IAttentionExecutor.WorkspaceBytes"/> of the groups.</param>
+    /// <param name="executorWorkspaceBytes">Largest <see cref="IAttentionBackend.WorkspaceBytes"/> of the groups.</param>
     public long ScratchBytes(BatchLimits limits, long executorWorkspaceBytes) =>
         DecoderScratch.Bytes(Config.Decoder, limits.MaxNumTokens, ActivationDType, executorWorkspaceBytes);
 

@@ -107,6 +107,8 @@ public sealed class AttentionBackendSelectorTests
 
         public KvCacheLayout GetKvCacheLayout(AttentionSpec spec) => new(KvLayoutKind.Nhd);
 
+        public long WorkspaceBytes(AttentionSpec spec, IDevice device, BatchLimits limits) => 0;
+
         public IAttentionExecutor CreateExecutor(AttentionSpec spec, AttentionResources resources) =>
             throw new NotSupportedException("Selection never creates an executor.");
     }

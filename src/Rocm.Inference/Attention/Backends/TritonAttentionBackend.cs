@@ -23,6 +23,9 @@ internal sealed class TritonAttentionBackend : IAttentionBackend
 
     public KvCacheLayout GetKvCacheLayout(AttentionSpec spec) => new(KvLayoutKind.Nhd);
 
+    public long WorkspaceBytes(AttentionSpec spec, IDevice device, BatchLimits limits) =>
+        device.AttentionKernels.UnifiedAttentionScratchBytes(spec, limits);
+
     public IAttentionExecutor CreateExecutor(AttentionSpec spec, AttentionResources resources) => new UnifiedExecutor(spec, resources);
 
     private sealed class UnifiedExecutor(AttentionSpec spec, AttentionResources resources) : IAttentionExecutor
@@ -34,8 +37,6 @@ internal sealed class TritonAttentionBackend : IAttentionBackend
         public BatchOrder Order => BatchOrder.Any;
 
         public GraphSupport Graphs => GraphSupport.Always;
-
-        public long WorkspaceBytes(BatchLimits limits) => _kernels.UnifiedAttentionScratchBytes(spec, limits);
 
         public void Plan(ForwardBatch batch, int group)
         {

@@ -40,8 +40,6 @@ internal sealed record HipRuntimeReport
         }
 
         foreach (string reason in Reasons) text.Append("  ").AppendLine(reason);
-        if (LibraryPath is not null) return text.ToString();
-        foreach (LibraryAttempt attempt in Attempts) text.Append("    ").AppendLine(attempt.ToString());
         return text.ToString();
     }
 }

@@ -37,7 +37,17 @@ internal sealed record KernelDriver
         }
     }
 
-    private string[] RenderNodes() => Directory.Exists(RenderFolder) ? Directory.GetFiles(RenderFolder, "renderD*") : [];
+    private string[] RenderNodes()
+    {
+        try
+        {
+            return Directory.GetFiles(RenderFolder, "renderD*");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
 
     // Opening is the only test that a container's device rules take part in; the runtime opens the same node a moment later.
     private static string? OpenError(string node)

@@ -36,7 +36,8 @@ internal static class ElfImage
                 return ElfVerdict.NotElf;
             }
 
-            using var handle = File.OpenHandle(path, options: FileOptions.RandomAccess);
+            // Sharing everything: .NET would otherwise take a lock, and a locked library can still be loaded.
+            using var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
             return Check(handle, length, out defect);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -95,6 +95,18 @@ public sealed class HipRuntimeProbeTests(FakeHipLibraries libraries) : IClassFix
         Assert.Equal(17L << 30, report.Devices[1].MemoryBytes);
     }
 
+    [Theory]
+    [InlineData("-5", "sees no AMD GPU")]
+    [InlineData("100000", "answers 100000 devices: not a working HIP runtime.")]
+    public void A_count_that_cannot_be_is_not_believed(string devices, string expected)
+    {
+        string library = libraries.Build("count" + devices, "libamdhip64.so.6");
+        HipRuntimeReport report = ProbeProcess.RunOnce(library, Environment(("FAKE_HIP_DEVICES", devices)));
+
+        Assert.False(report.IsAvailable);
+        Assert.Contains(expected, report.Reasons[0], StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_failed_call_becomes_an_exception_with_code_name_call_and_device()
     {
@@ -124,9 +136,14 @@ public sealed class HipRuntimeProbeTests(FakeHipLibraries libraries) : IClassFix
         string garbage = Path.ChangeExtension(sound, ".7"), cut = Path.ChangeExtension(sound, ".6");
         File.WriteAllText(garbage, new string('x', 5000));
         File.WriteAllBytes(cut, File.ReadAllBytes(sound)[..6000]);
-        HipRuntimeReport report = ProbeProcess.RunOnce(Path.Combine(libraries.Root, "mixed"));
+        string folder = Path.Combine(libraries.Root, "mixed"), foreign = Path.Combine(folder, "libamdhip64.so.7");
+        byte[] image = File.ReadAllBytes(sound);
+        image[18] = 40;
+        File.WriteAllBytes(foreign, image);
+        HipRuntimeReport report = ProbeProcess.RunOnce(folder);
 
         Assert.Equal(sound, report.LibraryPath);
+        Assert.StartsWith("is built for another machine (64-bit ARM)", Assert.Single(report.Attempts, attempt => attempt.Path == foreign).Message, StringComparison.Ordinal);
         Assert.Equal("is not an ELF file", Assert.Single(report.Attempts, attempt => attempt.Path == garbage).Message);
         Assert.StartsWith("is cut short or damaged", Assert.Single(report.Attempts, attempt => attempt.Path == cut).Message, StringComparison.Ordinal);
     }
@@ -140,6 +157,23 @@ public sealed class HipRuntimeProbeTests(FakeHipLibraries libraries) : IClassFix
 
         Assert.NotEqual(library, report.LibraryPath);
         Assert.Contains(report.Attempts, attempt => attempt.Path == "libamdhip64.so.7" && attempt.Message.StartsWith("not tried by name", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_library_in_the_loaders_own_path_is_found()
+    {
+        string library = libraries.Build("onpath", "libamdhip64.so.7");
+        Assert.Equal(library, ProbeProcess.RunOnce(null, Environment(("LD_LIBRARY_PATH", Path.GetDirectoryName(library)!))).LibraryPath);
+    }
+
+    [Fact]
+    public void A_host_that_resolves_the_imports_itself_gets_its_own_failure_back()
+    {
+        string library = libraries.Build("hosted", "libamdhip64.so.6");
+        HipRuntimeReport report = ProbeProcess.RunOnce(library, Environment((ProbeProcess.HostResolver, "1")));
+
+        Assert.False(report.IsAvailable);
+        Assert.Equal([$"The imports are not bound to {library}: the host has no amdhip64"], report.Reasons);
     }
 
     [Fact]

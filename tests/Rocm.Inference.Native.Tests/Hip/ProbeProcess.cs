@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Rocm.Inference.Native.Hip;
 using Rocm.Inference.Native.Interop;
@@ -9,6 +10,10 @@ namespace Rocm.Inference.Native.Tests.Hip;
 internal static class ProbeProcess
 {
     internal const string Switch = "--probe";
+
+    /// <summary>A variable that makes the child resolve the assembly's imports itself, and fail.</summary>
+    internal const string HostResolver = "PROBE_HOST_RESOLVER";
+
     private const string Usual = "-";
 
     /// <summary>Reports of one process that probes each path in turn; null is the usual places.</summary>
@@ -34,12 +39,19 @@ internal static class ProbeProcess
 
     internal static int RunAsChild(string[] paths)
     {
+        bool hosted = Environment.GetEnvironmentVariable(HostResolver) is not null;
+        if (hosted)
+        {
+            NativeLibrary.SetDllImportResolver(
+                typeof(HipException).Assembly, (name, _, _) => throw new DllNotFoundException("the host has no " + name));
+        }
+
         foreach (string path in paths)
         {
             long start = Stopwatch.GetTimestamp();
             HipRuntimeReport report = HipRuntimeProbe.Probe(path == Usual ? null : path);
             double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-            string[] exceptions = report.LibraryPath is null ? [] : [Failure(() => HipStatus.ThrowIfFailed(HipApi.hipInit(99), device: 3))];
+            string[] exceptions = hosted || report.LibraryPath is null ? [] : [Failure(() => HipStatus.ThrowIfFailed(HipApi.hipInit(99), device: 3))];
             Console.WriteLine(JsonSerializer.Serialize(new Answer(report, seconds, report.ToString(), exceptions)));
         }
 

@@ -49,6 +49,7 @@ public sealed class GoldenCheckpointTests : IDisposable
             Assert.Equal(golden.Greedy[0], best.Index);
             Assert.Equal(golden.GreedyMargins[0], best.Item - second, 1e-3);
             Assert.Equal(golden.Greedy.Length, golden.GreedyMargins.Length);
+            Assert.Equal(golden.SessionLength, golden.Prompt.Length + golden.Greedy.Length);
         }
     }
 

@@ -13,19 +13,20 @@ internal sealed record GoldenCase
 
     public required int[] Prompt { get; init; }
 
+    /// <summary>
+    /// Prompt and greedy ids together. Rotary scaling that depends on the sequence length (dynamic, longrope) was given this length
+    /// throughout, so a session compares only when this is its longest sequence.
+    /// </summary>
+    public required int SessionLength { get; init; }
+
     /// <summary>Logits over the whole vocabulary by prompt position; the last position is always there.</summary>
     public required IReadOnlyDictionary<int, double[]> Logits { get; init; }
 
-    /// <summary>Greedy ids after the prompt, each from a full pass over all ids before it; end-of-sequence ids do not stop it.</summary>
+    /// <summary>Greedy ids after the prompt; end-of-sequence ids do not stop them.</summary>
     public required int[] Greedy { get; init; }
 
     /// <summary>By how much the best logit of each greedy step beats the second.</summary>
     public required double[] GreedyMargins { get; init; }
-
-    /// <summary>
-    /// Greedy ids when keys keep the rotation they were cached with; differs from <see cref="Greedy"/> for dynamic NTK scaling only.
-    /// </summary>
-    public required int[] GreedyWithCache { get; init; }
 
     /// <summary>The largest error of the independent program's own float32 logits.</summary>
     public required double Float32Difference { get; init; }
@@ -43,7 +44,6 @@ internal sealed record GoldenCase
 
     private static GoldenCase Read(JsonElement row)
     {
-        var greedy = Ids(row.GetProperty("greedy"));
         return new()
         {
             Name = row.GetProperty("case").GetString()!,
@@ -54,11 +54,11 @@ internal sealed record GoldenCase
                 var other => throw new InvalidDataException($"Golden weights are 'f32' or 'bf16', found '{other}'."),
             },
             Prompt = Ids(row.GetProperty("prompt")),
+            SessionLength = row.GetProperty("session_length").GetInt32(),
             Logits = row.GetProperty("logits").EnumerateObject()
                 .ToDictionary(position => int.Parse(position.Name, CultureInfo.InvariantCulture), position => Numbers(position.Value)),
-            Greedy = greedy,
+            Greedy = Ids(row.GetProperty("greedy")),
             GreedyMargins = Numbers(row.GetProperty("greedy_margins")),
-            GreedyWithCache = row.TryGetProperty("greedy_with_cache", out var cached) ? Ids(cached) : greedy,
             Float32Difference = row.GetProperty("float32_difference").GetDouble(),
             Sensitivity = row.GetProperty("sensitivity_to_1e-6").GetDouble(),
         };

@@ -17,7 +17,8 @@ internal sealed record GoldenTensor(string Name, long[] Shape, double Scale, dou
 
 /// <summary>
 /// A small random-weight checkpoint of one architecture under tests/Rocm.Inference.Golden/models, with what an independent program
-/// computed for it. Its weights are generated when it is written as a Hugging Face folder; the README there tells how the numbers came about.
+/// computed for it. Its weights are generated when it is written as a Hugging Face folder; the README there tells how the numbers came
+/// about.
 /// </summary>
 internal sealed class GoldenCheckpoint
 {

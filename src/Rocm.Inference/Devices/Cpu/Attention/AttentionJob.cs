@@ -1,0 +1,63 @@
+namespace Rocm.Inference.Devices.Cpu.Attention;
+
+/// <summary>Arguments of one unified attention call, shared by the threads that run it.</summary>
+internal unsafe struct AttentionJob
+{
+    public CpuOperand Query;
+    public CpuOperand Output;
+    public NhdCache Key;
+    public NhdCache Value;
+    public int* BlockTable;
+    public long BlockTableStride;
+    public int NumTableEntries;
+    public float Scale;
+    public float SoftCap;
+
+    /// <summary>Number of keys that a query sees at most; int.MaxValue without a window.</summary>
+    public int Window;
+
+    /// <summary>[Hq], or null.</summary>
+    public float* Sinks;
+
+    /// <summary>[Hq], or null.</summary>
+    public float* Slopes;
+    public int GqaRatio;
+    public int NumKvHeads;
+
+    /// <summary>Query tokens of a work item.</summary>
+    public int BlockTokens;
+    public AttentionRow* Rows;
+    public int NumRows;
+    public int NumItems;
+
+    /// <summary>Items that merge the partial results of a split row and head; they follow the others.</summary>
+    public int NumMerges;
+    public float* Partials;
+
+    public readonly int HeadDim => Key.Dim;
+
+    public readonly int ValueDim => Value.Dim;
+}
+
+/// <summary>One request of the step and the work items made of it.</summary>
+internal struct AttentionRow
+{
+    public int FirstItem;
+    public int FirstMerge;
+    public int QueryStart;
+    public int QueryLen;
+    public int SeqLen;
+
+    /// <summary>Blocks of query tokens.</summary>
+    public int NumBlocks;
+
+    /// <summary>Segments [FirstSegment, EndSegment) hold the keys that any query of the row sees; used when split.</summary>
+    public int FirstSegment;
+    public int EndSegment;
+
+    /// <summary>True when every segment is an item of its own, with a merge after it.</summary>
+    public bool IsSplit;
+
+    /// <summary>Start of the row's partial results in floats: [KV heads, segments, query rows, partial stride].</summary>
+    public long Partial;
+}

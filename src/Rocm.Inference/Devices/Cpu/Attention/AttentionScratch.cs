@@ -1,0 +1,115 @@
+using Rocm.Inference.Devices.Cpu.Panels;
+
+namespace Rocm.Inference.Devices.Cpu.Attention;
+
+/// <summary>One thread's scratch memory in unified attention. A query row is a query token and a head of the group.</summary>
+internal unsafe struct AttentionScratch
+{
+    private readonly int _rows;
+    private readonly long _keyBytes;
+
+    public AttentionScratch(in AttentionJob job)
+    {
+        _rows = job.BlockTokens * job.GqaRatio;
+        QueryStride = (job.HeadDim + 1) & ~1;
+        ValueStride = PaddedValueDim(job.ValueDim);
+        _keyBytes = Panel.SizeBytes(PanelFormat.F32, job.HeadDim);
+    }
+
+    /// <summary>Floats from one row of <see cref="Queries"/> to the next: the head dimension rounded up to even.</summary>
+    public readonly int QueryStride { get; }
+
+    /// <summary>Floats from one row of <see cref="Values"/> and <see cref="Totals"/> to the next: Dv rounded up to panels.</summary>
+    public readonly int ValueStride { get; }
+
+    /// <summary>[rows, QueryStride]: queries times the softmax scale.</summary>
+    public float* Queries { get; private set; }
+
+    /// <summary>[rows, 48]: scores, then probabilities of a tile.</summary>
+    public float* Scores { get; private set; }
+
+    /// <summary>[rows, ValueStride]: sum of p · v in the current segment.</summary>
+    public float* Values { get; private set; }
+
+    /// <summary>[rows, ValueStride]: the same over the segments so far.</summary>
+    public float* Totals { get; private set; }
+
+    /// <summary>[rows]: largest score of the segment, −∞ when no key was seen.</summary>
+    public float* Max { get; private set; }
+
+    /// <summary>[rows]: sum of p in the segment.</summary>
+    public float* Sum { get; private set; }
+
+    public float* TotalMax { get; private set; }
+
+    public float* TotalSum { get; private set; }
+
+    /// <summary>0, 1, 2 … 47.</summary>
+    public float* Lanes { get; private set; }
+
+    public byte* KeyPanel { get; private set; }
+
+    /// <summary>[ValueStride/48, 48, 48].</summary>
+    public float* ValuePanels { get; private set; }
+
+    public readonly long SizeBytes
+    {
+        get
+        {
+            AttentionScratch layout = this;
+            return layout.Layout(null);
+        }
+    }
+
+    public static int PaddedValueDim(int valueDim) => (valueDim + Panel.Width - 1) / Panel.Width * Panel.Width;
+
+    /// <summary>Puts the arrays into memory of <see cref="SizeBytes"/>.</summary>
+    public void Place(void* memory)
+    {
+        Layout((byte*)memory);
+        for (int i = 0; i < Panel.Width; i++) Lanes[i] = i;
+    }
+
+    public readonly void ClearTotals(int rows)
+    {
+        new Span<float>(TotalMax, rows).Fill(float.NegativeInfinity);
+        new Span<float>(TotalSum, rows).Clear();
+    }
+
+    private long Layout(byte* memory)
+    {
+        long used = 0;
+        Queries = (float*)Take(memory, ref used, (long)_rows * QueryStride * sizeof(float));
+        Scores = (float*)Take(memory, ref used, (long)_rows * Panel.Width * sizeof(float));
+        Values = (float*)Take(memory, ref used, (long)_rows * ValueStride * sizeof(float));
+        Totals = (float*)Take(memory, ref used, (long)_rows * ValueStride * sizeof(float));
+        Max = (float*)Take(memory, ref used, (long)_rows * sizeof(float));
+        Sum = (float*)Take(memory, ref used, (long)_rows * sizeof(float));
+        TotalMax = (float*)Take(memory, ref used, (long)_rows * sizeof(float));
+        TotalSum = (float*)Take(memory, ref used, (long)_rows * sizeof(float));
+        Lanes = (float*)Take(memory, ref used, Panel.Width * sizeof(float));
+        KeyPanel = Take(memory, ref used, _keyBytes);
+        ValuePanels = (float*)Take(memory, ref used, (long)ValueStride * Panel.Width * sizeof(float));
+        return used;
+    }
+
+    private static byte* Take(byte* memory, ref long used, long bytes)
+    {
+        byte* start = memory + used;
+        used += (bytes + 63) & ~63L;
+        return start;
+    }
+}
+
+/// <summary>What one work item attends with: query tokens [FirstToken, FirstToken + NumTokens) of one KV head's group.</summary>
+internal struct AttentionItem
+{
+    /// <summary>Index of the first token in the step.</summary>
+    public int FirstToken;
+    public int NumTokens;
+
+    /// <summary>Position of the first token in its sequence.</summary>
+    public int FirstPosition;
+    public int Head;
+    public KvTileSource Source;
+}

@@ -1,0 +1,230 @@
+using System.Runtime.CompilerServices;
+using Rocm.Inference.Devices.Cpu.Panels;
+
+namespace Rocm.Inference.Devices.Cpu.Attention;
+
+/// <summary>
+/// Attention over the paged cache for any mix of rows. Keys are taken in tiles of 48 and segments of 384 positions, both at fixed absolute
+/// positions: within a segment an online softmax goes over the tiles, and segments are merged in order. Which query tokens share a work item,
+/// and whether the segments of a row run one after the other or on several threads with a merge afterwards, changes no bit of a result.
+/// All query heads of a KV head are processed together, so that its K and V are read once.
+/// </summary>
+internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
+{
+    private const int SegmentTiles = 8;
+    private const int SegmentLen = SegmentTiles * Panel.Width;
+
+    // Rows (query tokens × heads of a group) of a work item: enough that packing a K/V tile for them costs little.
+    private const int MaxItemRows = 128;
+
+    // Only few query rows are worth splitting; partial results stay small.
+    private const int MaxSplitRows = 16;
+    private const int ItemsPerThread = 4;
+    private const int PartialHeader = 16;
+
+    public void UnifiedAttention(DeviceContext context, in UnifiedAttentionArgs args)
+    {
+        AttentionJob job = Describe(args);
+        if (args.NumRows == 0) return;
+        long mark = context.Mark();
+        TensorView rows = context.Scratch(DType.U8, (long)args.NumRows * sizeof(AttentionRow));
+        job.Rows = (AttentionRow*)rows.Address;
+        long partialFloats = Plan(ref job, args);
+        if (partialFloats > 0) job.Partials = (float*)context.Scratch(DType.F32, partialFloats).Address;
+
+        using (crew.Enter())
+        {
+            crew.ReserveScratch(new AttentionScratch(job).SizeBytes);
+            bool alone = job.NumItems == 1;
+            switch (args.Cache.Key.DType)
+            {
+                case DType.BF16:
+                    crew.Run(&Attend<NhdTileReader<TSimd, TVector, Bf16Panel<TSimd, TVector>>>, &job, alone);
+                    break;
+                case DType.F16:
+                    crew.Run(&Attend<NhdTileReader<TSimd, TVector, F16Panel<TSimd, TVector>>>, &job, alone);
+                    break;
+                default:
+                    crew.Run(&Attend<NhdTileReader<TSimd, TVector, F32Panel<TSimd, TVector>>>, &job, alone);
+                    break;
+            }
+        }
+
+        context.Release(mark);
+    }
+
+    public long UnifiedAttentionScratchBytes(AttentionSpec spec, in BatchLimits limits)
+    {
+        const int Alignment = 64;
+        long pairs = Math.Min((long)ItemsPerThread * crew.NumThreads, (long)limits.MaxNumRows * spec.NumKvHeads);
+        long rows = Math.Max(spec.GqaRatio, MaxSplitRows);
+        long segments = (limits.MaxSeqLen / SegmentLen) + 1;
+        long partials = crew.NumThreads == 1 ? 0 : pairs * rows * segments * PartialStride(spec.VHeadDim) * sizeof(float);
+        return ((long)limits.MaxNumRows * sizeof(AttentionRow)) + partials + (2 * Alignment);
+    }
+
+    private static long PartialStride(int valueDim) => PartialHeader + AttentionScratch.PaddedValueDim(valueDim);
+
+    private static AttentionJob Describe(in UnifiedAttentionArgs args)
+    {
+        AttentionSpec spec = args.Spec;
+        CheckCache(args.Cache);
+        long tokens = args.Query.Dim(0), queryHeads = args.Query.Dim(1), kvHeads = args.Cache.Key.Dim(2);
+        CheckHeads(args.Query, tokens, queryHeads, args.Cache.Key.Dim(3), nameof(args.Query));
+        CheckHeads(args.Output, tokens, queryHeads, args.Cache.Value.Dim(3), nameof(args.Output));
+        if (queryHeads % kvHeads != 0)
+            throw new ArgumentException($"{queryHeads} query heads cannot share {kvHeads} KV heads.", nameof(args));
+        int ratio = (int)(queryHeads / kvHeads);
+        if (args.NumRows > 0 && (args.BlockTable.DType != DType.I32 || args.BlockTable.Rank != 2 || args.BlockTable.Dim(0) < args.NumRows))
+            throw new ArgumentException($"Expected a block table of {args.NumRows} rows of i32, found {args.BlockTable}.", nameof(args));
+
+        return new AttentionJob
+        {
+            Query = CpuOperand.Of(args.Query),
+            Output = CpuOperand.Of(args.Output),
+            Key = NhdCache.Of(args.Cache.Key),
+            Value = NhdCache.Of(args.Cache.Value),
+            BlockTable = args.NumRows == 0 ? null : (int*)args.BlockTable.Address,
+            BlockTableStride = args.NumRows == 0 ? 0 : args.BlockTable.Stride(0),
+            NumTableEntries = args.NumRows == 0 ? 0 : (int)args.BlockTable.Dim(1),
+            Scale = spec.SoftmaxScale,
+            SoftCap = spec.LogitsSoftCap,
+            Window = spec.SlidingWindow ?? int.MaxValue,
+            Sinks = HeadVector(args.Sinks, spec.HasSinks, queryHeads),
+            Slopes = HeadVector(args.AlibiSlopes, spec.HasAlibi, queryHeads),
+            GqaRatio = ratio,
+            NumKvHeads = (int)kvHeads,
+            BlockTokens = Math.Max(1, MaxItemRows / ratio),
+            NumRows = args.NumRows,
+        };
+    }
+
+    private static float* HeadVector(TensorView view, bool expected, long heads, [CallerArgumentExpression(nameof(view))] string? name = null)
+    {
+        if (view.IsAbsent)
+        {
+            if (expected) throw new ArgumentException($"The spec has them, but {name} is absent.", name);
+            return null;
+        }
+
+        CpuOperand operand = CpuOperand.Of(view, name);
+        operand.Expect(1, heads, name);
+        return operand.Address;
+    }
+
+    /// <summary>Makes the work items of every row; returns the floats of partial results that split rows need.</summary>
+    private long Plan(ref AttentionJob job, in UnifiedAttentionArgs args)
+    {
+        int* offsets = CpuOperand.Indices(args.CuSeqlensQ, args.NumRows + 1L, nameof(args.CuSeqlensQ));
+        int* lengths = CpuOperand.Indices(args.SeqLens, args.NumRows, nameof(args.SeqLens));
+        long items = 0;
+        for (int r = 0; r < job.NumRows; r++)
+        {
+            int start = offsets[r], count = offsets[r + 1] - start;
+            if (start < 0 || count < 0 || start + (long)count > job.Query.Outer || lengths[r] < 0)
+                throw new ArgumentException($"Row {r}: query tokens [{start}, {start + (long)count}) of {job.Query.Outer}, length {lengths[r]}.", nameof(args));
+            int blocks = (count + job.BlockTokens - 1) / job.BlockTokens;
+            job.Rows[r] = new AttentionRow { QueryStart = start, QueryLen = count, SeqLen = lengths[r], NumBlocks = blocks };
+            items += (long)blocks * job.NumKvHeads;
+        }
+
+        bool split = crew.NumThreads > 1 && items < ItemsPerThread * (long)crew.NumThreads;
+        long partial = 0;
+        for (int r = 0; r < job.NumRows; r++)
+        {
+            ref AttentionRow row = ref job.Rows[r];
+            row.FirstItem = job.NumItems;
+            row.FirstMerge = job.NumMerges;
+            int queryRows = row.QueryLen * job.GqaRatio;
+            int first = FirstVisible(job, row.SeqLen - row.QueryLen);
+            row.FirstSegment = first / SegmentLen;
+            row.EndSegment = (row.SeqLen + SegmentLen - 1) / SegmentLen;
+            int segments = row.EndSegment - row.FirstSegment;
+            row.IsSplit = split && row.NumBlocks == 1 && segments > 1 && (row.QueryLen == 1 || queryRows <= MaxSplitRows);
+            job.NumItems += job.NumKvHeads * (row.IsSplit ? segments : row.NumBlocks);
+            if (!row.IsSplit) continue;
+            row.Partial = partial;
+            partial += (long)job.NumKvHeads * segments * queryRows * PartialStride(job.ValueDim);
+            job.NumMerges += job.NumKvHeads;
+        }
+
+        return partial;
+    }
+
+    /// <summary>First key that a query at a position sees.</summary>
+    private static int FirstVisible(in AttentionJob job, int position) => (int)Math.Max(0L, position - (long)job.Window + 1);
+
+    private static void Attend<TReader>(CpuCrew crew, int worker, AttentionJob* job)
+        where TReader : IKvTileReader<TSimd, TVector>
+    {
+        var scratch = new AttentionScratch(*job);
+        scratch.Place(crew.Scratch(worker));
+        int item = crew.Claim();
+        for (; item < job->NumItems; item = crew.Claim()) AttendItem<TReader>(job, scratch, item);
+        if (job->NumMerges == 0) return;
+        crew.Barrier();
+        for (item -= job->NumItems; item < job->NumMerges; item = crew.Claim() - job->NumItems) MergeItem(job, scratch, item);
+    }
+
+    private static void AttendItem<TReader>(AttentionJob* job, in AttentionScratch scratch, int item)
+        where TReader : IKvTileReader<TSimd, TVector>
+    {
+        int rowIndex = FindRow(job, item, byMerge: false);
+        ref AttentionRow row = ref job->Rows[rowIndex];
+        int index = item - row.FirstItem;
+        int head = index % job->NumKvHeads;
+        index /= job->NumKvHeads;
+
+        // The last block of a causal row has the most keys: it goes first, so that threads finish together.
+        int block = row.IsSplit ? 0 : row.NumBlocks - 1 - index;
+        int firstToken = block * job->BlockTokens;
+        var work = new AttentionItem
+        {
+            FirstToken = row.QueryStart + firstToken,
+            NumTokens = Math.Min(job->BlockTokens, row.QueryLen - firstToken),
+            FirstPosition = row.SeqLen - row.QueryLen + firstToken,
+            Head = head,
+            Source = new KvTileSource
+            {
+                Key = job->Key,
+                Value = job->Value,
+                BlockTable = job->BlockTable + (rowIndex * job->BlockTableStride),
+                NumTableEntries = job->NumTableEntries,
+                Head = head,
+            },
+        };
+        LoadQueries(job, scratch, work);
+        if (row.IsSplit)
+        {
+            int segment = row.FirstSegment + index;
+            AttendSegment<TReader>(job, scratch, work, segment);
+            SavePartials(job, scratch, row, head, index, work.NumTokens * job->GqaRatio);
+            return;
+        }
+
+        scratch.ClearTotals(work.NumTokens * job->GqaRatio);
+        int lastPosition = work.FirstPosition + work.NumTokens - 1;
+        for (int segment = FirstVisible(*job, work.FirstPosition) / SegmentLen; segment * (long)SegmentLen <= lastPosition; segment++)
+        {
+            AttendSegment<TReader>(job, scratch, work, segment);
+            for (int i = 0; i < work.NumTokens * job->GqaRatio; i++)
+                Fold(scratch, i, scratch.Max[i], scratch.Sum[i], scratch.Values + (i * (long)scratch.ValueStride));
+        }
+
+        WriteOutput(job, scratch, work);
+    }
+
+    private static int FindRow(AttentionJob* job, int item, bool byMerge)
+    {
+        // The last row that starts at or before the item; rows without items start where their successor does.
+        int low = 0, high = job->NumRows - 1;
+        while (low < high)
+        {
+            int middle = (low + high + 1) / 2;
+            if ((byMerge ? job->Rows[middle].FirstMerge : job->Rows[middle].FirstItem) <= item) low = middle;
+            else high = middle - 1;
+        }
+
+        return low;
+    }
+}

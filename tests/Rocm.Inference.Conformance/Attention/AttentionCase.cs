@@ -1,0 +1,188 @@
+using Rocm.Inference.Devices;
+using Rocm.Inference.TestKit;
+
+namespace Rocm.Inference.Conformance.Attention;
+
+/// <summary>One request of a case: tokens in the cache before the step, and query tokens of the step.</summary>
+internal sealed record AttentionRowCase(int PrefixLen, int QueryLen)
+{
+    public int SeqLen => PrefixLen + QueryLen;
+}
+
+/// <summary>
+/// A random paged cache and queries, and what attention must give. Blocks are shuffled; slots that no sequence uses, blocks that the window has
+/// passed and table entries past the end hold NaN or point nowhere.
+/// </summary>
+internal sealed class AttentionCase
+{
+    private readonly double[][] _keys;
+    private readonly double[][] _values;
+    private readonly float[][] _queries;
+
+    public AttentionCase(TestRandom random, AttentionSpec spec, int blockSize, IReadOnlyList<AttentionRowCase> rows)
+    {
+        Spec = spec;
+        BlockSize = blockSize;
+        Rows = rows;
+        Sinks = spec.HasSinks ? random.Floats(spec.NumQoHeads, 2) : null;
+        Slopes = spec.HasAlibi ? [.. Enumerable.Range(0, spec.NumQoHeads).Select(h => (float)Math.Pow(2, -8.0 * (h + 1) / spec.NumQoHeads))] : null;
+        MaxBlocks = rows.Count == 0 ? 1 : Math.Max(1, rows.Max(r => (r.SeqLen + blockSize - 1) / blockSize)) + 1;
+
+        int used = rows.Sum(r => (r.SeqLen + blockSize - 1) / blockSize);
+        NumBlocks = used + 3;
+        int[] free = [.. Enumerable.Range(1, NumBlocks - 1).OrderBy(_ => random.Next(0, int.MaxValue))];
+        BlockTable = new int[rows.Count * MaxBlocks];
+        Array.Fill(BlockTable, int.MinValue);
+        Key = Poison(NumBlocks * blockSize * spec.NumKvHeads * spec.HeadDim);
+        Value = Poison(NumBlocks * blockSize * spec.NumKvHeads * spec.VHeadDim);
+        _keys = new double[rows.Count][];
+        _values = new double[rows.Count][];
+        _queries = new float[rows.Count][];
+        int next = 0;
+        for (int r = 0; r < rows.Count; r++)
+        {
+            AttentionRowCase row = rows[r];
+            _queries[r] = random.Floats((long)row.QueryLen * spec.NumQoHeads * spec.HeadDim);
+            int dead = spec.SlidingWindow is { } w ? Math.Max(0, row.PrefixLen - w + 1) : 0;
+            for (int b = 0; b * blockSize < row.SeqLen; b++)
+                BlockTable[(r * MaxBlocks) + b] = (b + 1) * blockSize <= dead ? 0 : free[next++];
+            _keys[r] = Fill(random, r, dead, Key, spec.HeadDim);
+            _values[r] = Fill(random, r, dead, Value, spec.VHeadDim);
+        }
+    }
+
+    public AttentionSpec Spec { get; }
+
+    public int BlockSize { get; }
+
+    public IReadOnlyList<AttentionRowCase> Rows { get; }
+
+    public int NumBlocks { get; }
+
+    public int MaxBlocks { get; }
+
+    public int[] BlockTable { get; }
+
+    public float[]? Sinks { get; }
+
+    public float[]? Slopes { get; }
+
+    /// <summary>[blocks, block size, KV heads, D] bits of the element type.</summary>
+    public uint[] Key { get; }
+
+    public uint[] Value { get; }
+
+    public string Description =>
+        $"{Spec.NumQoHeads}/{Spec.NumKvHeads} heads of {Spec.HeadDim}/{Spec.VHeadDim} {Spec.KvDType}, block {BlockSize}, window {Spec.SlidingWindow}, "
+        + $"cap {Spec.LogitsSoftCap}, sinks {Spec.HasSinks}, alibi {Spec.HasAlibi}, rows {string.Join(' ', Rows.Select(r => $"{r.PrefixLen}+{r.QueryLen}"))}";
+
+    /// <summary>[query tokens of row, NumQoHeads, VHeadDim] by the oracle.</summary>
+    public double[] Expected(int row)
+    {
+        var oracle = new OracleAttention
+        {
+            NumQoHeads = Spec.NumQoHeads,
+            NumKvHeads = Spec.NumKvHeads,
+            HeadDim = Spec.HeadDim,
+            VHeadDim = Spec.VHeadDim,
+            Scale = Spec.SoftmaxScale,
+            SoftCap = Spec.LogitsSoftCap,
+            Window = Spec.SlidingWindow,
+            Sinks = Sinks,
+            AlibiSlopes = Slopes,
+        };
+        int width = Spec.NumQoHeads * Spec.HeadDim;
+        return [.. Enumerable.Range(0, Rows[row].QueryLen).SelectMany(t =>
+            oracle.Attend(_queries[row].AsSpan(t * width, width), Rows[row].PrefixLen + t, _keys[row], _values[row]))];
+    }
+
+    /// <summary>Runs query tokens [first, first + count) of some rows in one call, as if the later ones were not there yet.</summary>
+    /// <param name="tensors">Where it runs.</param>
+    /// <param name="parts">Row, first query token, number of query tokens.</param>
+    /// <returns>Per part [count, NumQoHeads, VHeadDim].</returns>
+    public float[][] Run(PoisonedTensors tensors, params IReadOnlyList<(int Row, int First, int Count)> parts)
+    {
+        int queryWidth = Spec.NumQoHeads * Spec.HeadDim, outputWidth = Spec.NumQoHeads * Spec.VHeadDim;
+        const int Padding = 2;
+        int tokens = parts.Sum(p => p.Count);
+        float[] query = [.. parts.SelectMany(p => _queries[p.Row].AsSpan(p.First * queryWidth, p.Count * queryWidth).ToArray()), .. Enumerable.Repeat(float.NaN, Padding * queryWidth)];
+        int[] offsets = new int[parts.Count + 1];
+        for (int i = 0; i < parts.Count; i++) offsets[i + 1] = offsets[i] + parts[i].Count;
+        int[] lengths = [.. parts.Select(p => Rows[p.Row].PrefixLen + p.First + p.Count)];
+        int[] table = [.. parts.SelectMany(p => BlockTable.AsSpan(p.Row * MaxBlocks, MaxBlocks).ToArray())];
+        TensorView output = tensors.Poison(DType.F32, tokens + Padding, Spec.NumQoHeads, Spec.VHeadDim);
+        var args = new UnifiedAttentionArgs
+        {
+            Spec = Spec,
+            Query = tensors.F32(query, tokens + Padding, Spec.NumQoHeads, Spec.HeadDim),
+            Cache = Cache(tensors),
+            CuSeqlensQ = tensors.I32(offsets, offsets.Length),
+            SeqLens = tensors.I32(lengths, lengths.Length),
+            BlockTable = tensors.I32(table, parts.Count, MaxBlocks),
+            NumRows = parts.Count,
+            MaxQueryLen = parts.Count == 0 ? 0 : parts.Max(p => p.Count),
+            MaxSeqLen = parts.Count == 0 ? 0 : lengths.Max(),
+            Sinks = Sinks is null ? default : tensors.F32(Sinks, Sinks.Length),
+            AlibiSlopes = Slopes is null ? default : tensors.F32(Slopes, Slopes.Length),
+            Output = output,
+        };
+        long bound = tensors.Device.AttentionKernels.UnifiedAttentionScratchBytes(
+            Spec with { MaxSeqLen = Math.Max(1, args.MaxSeqLen) }, new BatchLimits(tokens, parts.Count, Math.Max(1, args.MaxSeqLen)));
+        using DeviceContext context = tensors.Device.CreateContext(bound);
+        tensors.Device.AttentionKernels.UnifiedAttention(context, args);
+        context.Synchronize();
+        float[] result = tensors.Read(output);
+        if (result.AsSpan(tokens * outputWidth).ContainsAnyExcept(float.NaN)) throw new InvalidOperationException("Padding tokens were written.");
+        return [.. parts.Select((p, i) => result.AsSpan(offsets[i] * outputWidth, p.Count * outputWidth).ToArray())];
+    }
+
+    private KvCacheView Cache(PoisonedTensors tensors) => new()
+    {
+        Layout = KvLayoutKind.Nhd,
+        BlockSize = BlockSize,
+        Key = Upload(tensors, Key, Spec.HeadDim),
+        Value = Upload(tensors, Value, Spec.VHeadDim),
+        KeyScale = 1,
+        ValueScale = 1,
+    };
+
+    private TensorView Upload(PoisonedTensors tensors, uint[] bits, int dim)
+    {
+        TensorView view = tensors.Poison(Spec.KvDType, NumBlocks, BlockSize, Spec.NumKvHeads, dim);
+        if (Spec.KvDType == DType.F32) tensors.Context.Upload<uint>(bits, view);
+        else tensors.Context.Upload<ushort>([.. bits.Select(b => (ushort)b)], view);
+        return view;
+    }
+
+    private uint[] Poison(int count)
+    {
+        var bits = new uint[count];
+        Array.Fill(bits, Spec.KvDType == DType.F32 ? uint.MaxValue : 0xFFFFu);
+        return bits;
+    }
+
+    /// <summary>Random elements for positions from <paramref name="dead"/> on; earlier ones stay NaN.</summary>
+    private double[] Fill(TestRandom random, int row, int dead, uint[] cache, int dim)
+    {
+        int width = Spec.NumKvHeads * dim;
+        var values = new double[Rows[row].SeqLen * width];
+        for (int position = 0; position < Rows[row].SeqLen; position++)
+        {
+            for (int i = 0; i < width; i++)
+            {
+                if (position < dead)
+                {
+                    values[(position * width) + i] = double.NaN;
+                    continue;
+                }
+
+                uint bits = OracleNumbers.Encode(Spec.KvDType, random.Floats(1)[0]);
+                values[(position * width) + i] = OracleNumbers.Decode(Spec.KvDType, bits);
+                int block = BlockTable[(row * MaxBlocks) + (position / BlockSize)];
+                cache[(((block * BlockSize) + (position % BlockSize)) * width) + i] = bits;
+            }
+        }
+
+        return values;
+    }
+}

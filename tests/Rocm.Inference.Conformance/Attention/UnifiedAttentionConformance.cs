@@ -1,0 +1,155 @@
+using Rocm.Inference.Devices;
+using Rocm.Inference.TestKit;
+using Xunit;
+
+namespace Rocm.Inference.Conformance.Attention;
+
+/// <summary>Unified attention of a device against the oracle, and against itself where its bits must not change.</summary>
+public abstract class UnifiedAttentionConformance
+{
+    protected abstract IDevice CreateDevice(int numThreads);
+
+    [Theory]
+    [InlineData(101)]
+    [InlineData(102)]
+    [InlineData(103)]
+    [InlineData(104)]
+    public void Any_mix_of_features_and_rows_equals_the_oracle(int seed)
+    {
+        using IDevice device = CreateDevice(2);
+        var random = new TestRandom(seed);
+        double worst = 0;
+        for (int i = 0; i < 14; i++)
+        {
+            AttentionCase c = Random(random);
+            string what = $"seed {seed}, case {i}: {c.Description}";
+            using var tensors = new PoisonedTensors(device, 1024);
+            float[][] actual = c.Run(tensors, [.. c.Rows.Select((r, index) => (index, 0, r.QueryLen))]);
+            for (int r = 0; r < c.Rows.Count; r++) worst = Math.Max(worst, Tolerance.F32.Check(c.Expected(r), actual[r], $"{what}, row {r}"));
+            tensors.Verify();
+        }
+
+        TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}: largest error {worst:F3} of the allowed");
+    }
+
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(7, 1)]
+    [InlineData(71, 1)]
+    [InlineData(16, 4)]
+    [InlineData(12, 2)]
+    public void Every_head_ratio_equals_the_oracle(int queryHeads, int kvHeads)
+    {
+        using IDevice device = CreateDevice(2);
+        var random = new TestRandom(queryHeads);
+        var spec = Spec(queryHeads, kvHeads, 64, 64);
+        var c = new AttentionCase(random, spec, 16, [new(50, 1), new(0, 9), new(17, 3)]);
+        using var tensors = new PoisonedTensors(device, 1024);
+        float[][] actual = c.Run(tensors, (0, 0, 1), (1, 0, 9), (2, 0, 3));
+        for (int r = 0; r < 3; r++) Tolerance.F32.Check(c.Expected(r), actual[r], c.Description);
+    }
+
+    [Theory]
+    [InlineData(201)]
+    [InlineData(202)]
+    public void A_token_has_the_same_bits_in_decode_in_any_chunk_in_any_batch_and_on_any_number_of_threads(int seed)
+    {
+        var random = new TestRandom(seed);
+        for (int i = 0; i < 4; i++)
+        {
+            AttentionSpec spec = Features(random, Spec(random.Pick(4, 8), random.Pick(1, 2, 4), random.Pick(32, 64, 80), random.Pick(32, 64)));
+            int length = random.Pick(97, 400, 900);
+            int total = Math.Min(length, 150);
+            var c = new AttentionCase(random, spec, random.Pick(1, 5, 16), [new(length - total, total), new(random.Next(0, 50), 3), new(1000, 1)]);
+            float[]? reference = null;
+            foreach (int threads in new[] { 1, 2, 3 })
+            {
+                using IDevice device = CreateDevice(threads);
+                using var tensors = new PoisonedTensors(device, 1024);
+                int width = spec.NumQoHeads * spec.VHeadDim;
+                float[] whole = c.Run(tensors, (0, 0, total))[0];
+                reference ??= whole;
+                Same(reference, whole, $"seed {seed}, case {i}, {threads} threads: {c.Description}");
+                Same(reference, c.Run(tensors, (1, 0, 3), (0, 0, total), (2, 0, 1))[1], $"seed {seed}, case {i}, in a batch: {c.Description}");
+                for (int first = 0; first < total;)
+                {
+                    int count = Math.Min(total - first, random.Pick(1, 2, 7, 31, 64));
+                    float[] part = random.Chance(0.5) ? c.Run(tensors, (0, first, count))[0] : c.Run(tensors, (2, 0, 1), (0, first, count))[1];
+                    Same(reference.AsSpan(first * width, count * width).ToArray(), part, $"seed {seed}, case {i}, tokens {first}+{count}, {threads} threads: {c.Description}");
+                    first += count;
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void A_row_without_keys_gives_zero_and_an_empty_batch_nothing()
+    {
+        using IDevice device = CreateDevice(2);
+        var c = new AttentionCase(new TestRandom(31), Spec(4, 2, 32, 32) with { SlidingWindow = 0, HasSinks = true }, 16, [new(20, 2), new(5, 0), new(0, 0)]);
+        using var tensors = new PoisonedTensors(device, 1024);
+        float[][] actual = c.Run(tensors, (0, 0, 2), (1, 0, 0), (2, 0, 0));
+        Assert.All(actual[0], v => Assert.Equal(0, v));
+        Assert.Empty(actual[1]);
+        c.Run(tensors);
+    }
+
+    [Fact]
+    public void A_table_that_points_outside_the_cache_is_refused()
+    {
+        using IDevice device = CreateDevice(2);
+        var c = new AttentionCase(new TestRandom(32), Spec(2, 1, 16, 16), 16, [new(40, 4)]);
+        c.BlockTable[1] = c.NumBlocks;
+        using var tensors = new PoisonedTensors(device, 1024);
+        Assert.Throws<InvalidOperationException>(() => c.Run(tensors, (0, 0, 4)));
+    }
+
+    private static AttentionCase Random(TestRandom random)
+    {
+        int kvHeads = random.Pick(1, 2, 3, 4);
+        int ratio = random.Pick(1, 2, 4, 6, 7, 8, 16);
+        int dim = random.Pick(16, 33, 64, 80, 96, 128, 192, 256);
+        int valueDim = random.Chance(0.7) ? dim : random.Pick(16, 48, 64, 128);
+        AttentionSpec spec = Features(random, Spec(kvHeads * ratio, kvHeads, dim, valueDim));
+        int block = random.Pick(1, 3, 16, 32, 64);
+        int longest = dim * ratio * kvHeads > 4000 ? 120 : 800;
+        var rows = new AttentionRowCase[random.Next(1, 6)];
+        for (int r = 0; r < rows.Length; r++)
+        {
+            int length = random.Pick(0, 1, block - 1, block, block + 1, 47, 48, 49, 97, 384, 385, random.Next(1, longest));
+            length = Math.Min(length, longest);
+            int query = Math.Min(length, random.Pick(0, 1, 1, 2, 5, 33, length));
+            rows[r] = new AttentionRowCase(length - query, query);
+        }
+
+        return new AttentionCase(random, spec, block, rows);
+    }
+
+    private static AttentionSpec Features(TestRandom random, AttentionSpec spec) => spec with
+    {
+        SlidingWindow = random.Chance(0.4) ? random.Pick(1, 2, 16, 47, 48, 100) : null,
+        LogitsSoftCap = random.Chance(0.3) ? 5 : 0,
+        HasSinks = random.Chance(0.3),
+        HasAlibi = random.Chance(0.3),
+        KvDType = random.Pick(DType.BF16, DType.F16, DType.F32),
+    };
+
+    private static AttentionSpec Spec(int queryHeads, int kvHeads, int dim, int valueDim) => new()
+    {
+        NumQoHeads = queryHeads,
+        NumKvHeads = kvHeads,
+        HeadDim = dim,
+        VHeadDim = valueDim,
+        SoftmaxScale = (float)(1.5 / Math.Sqrt(dim)),
+        MaxSeqLen = 4096,
+    };
+
+    private static void Same(float[] expected, float[] actual, string what)
+    {
+        for (int i = 0; i < expected.Length; i++)
+        {
+            if (BitConverter.SingleToInt32Bits(expected[i]) != BitConverter.SingleToInt32Bits(actual[i]))
+                Assert.Fail($"{what}: element {i} is {actual[i]:R}, was {expected[i]:R}.");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+namespace Rocm.Inference.TestKit;
+
+/// <summary>Element types from their definition: slow, obvious, and sharing nothing with the kernels.</summary>
+internal static class OracleNumbers
+{
+    /// <summary>The value of a stored element.</summary>
+    public static double Decode(DType dtype, uint bits) => dtype switch
+    {
+        DType.F32 => BitConverter.UInt32BitsToSingle(bits),
+        DType.BF16 => Decode(bits, exponentBits: 8, mantissaBits: 7),
+        DType.F16 => Decode(bits, exponentBits: 5, mantissaBits: 10),
+        _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, null),
+    };
+
+    /// <summary>The bits of the stored element nearest to a value, ties to even.</summary>
+    public static uint Encode(DType dtype, float value) => dtype switch
+    {
+        DType.F32 => BitConverter.SingleToUInt32Bits(value),
+        DType.BF16 => Encode(value, exponentBits: 8, mantissaBits: 7),
+        DType.F16 => Encode(value, exponentBits: 5, mantissaBits: 10),
+        _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, null),
+    };
+
+    private static double Decode(uint bits, int exponentBits, int mantissaBits)
+    {
+        int bias = (1 << (exponentBits - 1)) - 1;
+        int exponent = (int)(bits >> mantissaBits) & ((1 << exponentBits) - 1);
+        double mantissa = bits & ((1u << mantissaBits) - 1);
+        double sign = (bits >> (exponentBits + mantissaBits) & 1) != 0 ? -1 : 1;
+        if (exponent == (1 << exponentBits) - 1) return mantissa == 0 ? sign * double.PositiveInfinity : double.NaN;
+        double scale = Math.Pow(2, -mantissaBits);
+        return exponent == 0
+            ? sign * mantissa * scale * Math.Pow(2, 1 - bias)
+            : sign * (1 + (mantissa * scale)) * Math.Pow(2, exponent - bias);
+    }
+
+    private static uint Encode(float value, int exponentBits, int mantissaBits)
+    {
+        uint sign = float.IsNegative(value) ? 1u << (exponentBits + mantissaBits) : 0;
+        uint infinity = ((1u << exponentBits) - 1) << mantissaBits;
+        if (float.IsNaN(value)) return sign | infinity | (1u << (mantissaBits - 1));
+        double magnitude = Math.Abs((double)value);
+
+        // Non-negative elements are ordered like their bits: bisect for the last one at or below the magnitude, then round.
+        uint low = 0, high = infinity;
+        while (high - low > 1)
+        {
+            uint middle = (low + high) / 2;
+            if (Decode(middle, exponentBits, mantissaBits) <= magnitude) low = middle;
+            else high = middle;
+        }
+
+        double below = Decode(low, exponentBits, mantissaBits);
+        double above = high == infinity
+            ? below + (below - Decode(low - 1, exponentBits, mantissaBits))
+            : Decode(high, exponentBits, mantissaBits);
+        double toBelow = magnitude - below, toAbove = above - magnitude;
+        bool up = toAbove < toBelow || (toAbove == toBelow && (low & 1) == 1);
+        return sign | (up ? high : low);
+    }
+}

@@ -1,0 +1,81 @@
+using Rocm.Inference.Devices;
+
+namespace Rocm.Inference.TestKit;
+
+/// <summary>
+/// Makes the tensors of a test on a device: every buffer starts as NaN (all bits set) and lies between guard bands that are checked at the end,
+/// so that a kernel which leaves an element unwritten, reads an unused one or writes outside is seen.
+/// </summary>
+internal sealed class PoisonedTensors : IDisposable
+{
+    private const int GuardBytes = 256;
+    private const byte GuardByte = 0xA5;
+    private readonly List<DeviceBuffer> _buffers = [];
+
+    public PoisonedTensors(IDevice device, long arenaBytes = 8 << 20)
+    {
+        Device = device;
+        Context = device.CreateContext(arenaBytes);
+    }
+
+    public IDevice Device { get; }
+
+    public DeviceContext Context { get; }
+
+    /// <summary>A tensor whose every byte is 0xFF: NaN in all float types, −1 in integers.</summary>
+    public TensorView Poison(DType dtype, params ReadOnlySpan<long> shape)
+    {
+        long count = 1;
+        foreach (long d in shape) count *= d;
+        long bytes = count * dtype.ByteSize();
+        DeviceBuffer buffer = Device.Allocate(bytes + (2 * GuardBytes));
+        _buffers.Add(buffer);
+        var fill = new byte[bytes + (2 * GuardBytes)];
+        fill.AsSpan().Fill(GuardByte);
+        fill.AsSpan(GuardBytes, (int)bytes).Fill(0xFF);
+        Context.Upload<byte>(fill, buffer.View(DType.U8, fill.Length));
+        return new TensorView(buffer, GuardBytes, dtype, shape);
+    }
+
+    public TensorView F32(float[] values, params ReadOnlySpan<long> shape) => With(values, DType.F32, shape);
+
+    public TensorView I32(int[] values, params ReadOnlySpan<long> shape) => With(values, DType.I32, shape);
+
+    public TensorView I64(long[] values, params ReadOnlySpan<long> shape) => With(values, DType.I64, shape);
+
+    public float[] Read(TensorView view)
+    {
+        var values = new float[view.Count];
+        Context.Download(view, values.AsSpan());
+        return values;
+    }
+
+    /// <summary>Throws when a guard band was written.</summary>
+    public void Verify()
+    {
+        Context.Synchronize();
+        foreach (DeviceBuffer buffer in _buffers)
+        {
+            var bytes = new byte[buffer.SizeBytes];
+            Context.Download(buffer.View(DType.U8, buffer.SizeBytes), bytes.AsSpan());
+            int before = bytes.AsSpan(0, GuardBytes).IndexOfAnyExcept(GuardByte);
+            int after = bytes.AsSpan(bytes.Length - GuardBytes).IndexOfAnyExcept(GuardByte);
+            if (before >= 0 || after >= 0)
+                throw new InvalidOperationException($"A kernel wrote outside of a buffer of {buffer.SizeBytes - (2 * GuardBytes)} bytes: {(before >= 0 ? $"{GuardBytes - before} bytes before" : $"{after} bytes after")} it.");
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (DeviceBuffer buffer in _buffers) buffer.Dispose();
+        Context.Dispose();
+    }
+
+    private TensorView With<T>(T[] values, DType dtype, ReadOnlySpan<long> shape)
+        where T : unmanaged
+    {
+        TensorView view = Poison(dtype, shape);
+        Context.Upload<T>(values, view);
+        return view;
+    }
+}

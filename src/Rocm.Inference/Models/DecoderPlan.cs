@@ -42,6 +42,9 @@ internal sealed class DecoderPlan : IDisposable
     /// <summary>Device memory that the loaded model will take: matrices, norms, rope tables. Packing may pad a little.</summary>
     public long WeightBytes => MatrixBytes + NormBytes + Ropes.Sum(rope => RotaryEmbedding.TableBytes(rope, Settings.MaxSeqLen));
 
+    /// <summary>Weights of all matrices and norms; a tied head counts once.</summary>
+    public long ParameterCount => Sources.Matrices.Sum(DecoderSources.ElementsOf) + Sources.Vectors.Sum(vector => (long)vector.Length);
+
     internal DecoderSources Sources { get; }
 
     /// <summary>The distinct rope parameters of all layers.</summary>

@@ -36,6 +36,14 @@ internal sealed record DecoderSources
     /// <summary>All norm vectors, in loading order.</summary>
     public IEnumerable<float[]> Vectors => Layers.SelectMany(layer => layer.Vectors).Append(FinalNorm);
 
+    /// <summary>Elements of a matrix and its bias.</summary>
+    public static long ElementsOf(WeightSource source)
+    {
+        long count = source.Bias?.Length ?? 0;
+        foreach (WeightMatrix part in source.Parts.Span) count += (long)part.Rows * part.Columns;
+        return count;
+    }
+
     /// <summary>Bytes of a matrix in the checkpoint, its bias as f32.</summary>
     public static long BytesOf(in WeightSource source)
     {

@@ -23,7 +23,7 @@ public sealed partial class LayeringTests
         ["Sampling"] = [],
         ["Scheduling"] = ["KvCache", "Diagnostics"],
         ["KvCache"] = ["Diagnostics"],
-        ["Tokenization"] = ["Diagnostics"],
+        ["Tokenization"] = ["Diagnostics", "Tokenization.Patterns"],
         ["Diagnostics"] = [],
         ["Devices"] = ["Diagnostics", "Native", "Sampling"],
         ["Devices.Cpu"] = ["Devices", "Diagnostics", "Sampling"],

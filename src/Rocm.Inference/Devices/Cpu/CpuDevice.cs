@@ -68,7 +68,7 @@ internal sealed partial class CpuDevice : IDevice
 
     IAttentionKernels IDevice.AttentionKernels => _attentionKernels;
 
-    ISamplingKernels IDevice.SamplingKernels => throw new NotSupportedException("The CPU device has no sampling kernels yet.");
+    ISamplingKernels IDevice.SamplingKernels { get; } = new CpuSamplingKernels();
 
     public DeviceBuffer Allocate(long sizeBytes)
     {

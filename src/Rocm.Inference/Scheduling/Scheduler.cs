@@ -110,13 +110,13 @@ internal sealed class Scheduler
     /// <param name="ends">One per row: true to end the request, after its token if it samples one. Requests at their length end by themselves.</param>
     public void Complete(ScheduledStep step, ReadOnlySpan<int> sampledTokens, ReadOnlySpan<bool> ends)
     {
-        TakeBack(step);
         ReadOnlySpan<ScheduledRow> rows = step.Rows;
         if (sampledTokens.Length != rows.Length || ends.Length != rows.Length)
         {
             throw new ArgumentException($"Expected {rows.Length} tokens and ends, found {sampledTokens.Length} and {ends.Length}.");
         }
 
+        TakeBack(step);
         bool anyLeaves = false;
         for (int i = 0; i < rows.Length; i++)
         {

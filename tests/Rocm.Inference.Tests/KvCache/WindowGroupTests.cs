@@ -74,6 +74,23 @@ public sealed class WindowGroupTests
     }
 
     [Fact]
+    public void Expiring_blocks_that_another_request_still_uses_do_not_count_as_free()
+    {
+        var cache = new CacheBench(7, new KvCacheGroup(0, 4, slidingWindow: 8));
+        RequestBlocks first = cache.Compute(Tokens(12));
+        RequestBlocks second = cache.Compute(Tokens(13));
+        Assert.Equal(first.Table(0)[1..3], second.Table(0)[1..3]);
+        RequestBlocks hog = cache.Occupy(0);
+
+        // Block 1 expires at position 15, but the first request, still at 12, sees it.
+        Assert.False(cache.Manager.TryAllocate(second, 15, 2));
+        cache.Free(first);
+        Assert.True(cache.Manager.TryAllocate(second, 15, 2));
+        cache.Manager.CheckIntegrity();
+        cache.Free(hog);
+    }
+
+    [Fact]
     public void A_failed_allocation_changes_nothing_not_even_expired_blocks()
     {
         var cache = new CacheBench(6, new KvCacheGroup(0, 4, slidingWindow: 4));

@@ -78,12 +78,13 @@ public sealed class PreemptionTests
         bench.Add("b", 12, 20);
         bench.Add("c", 12, 20);
         bench.Step();
-        bench.Add("tiny", 1, 1);
+        bench.Add("tiny and urgent", 1, 1, priority: -1);
 
         ScheduledStep step = bench.Schedule();
         Assert.Equal(1, step.Preempted.Length);
         Assert.Equal(0, step.Admitted.Length);
         bench.Complete(step);
+        Assert.Equal("a:13+1* b:13+1* tiny and urgent:0+1*", bench.Step());
     }
 
     [Fact]

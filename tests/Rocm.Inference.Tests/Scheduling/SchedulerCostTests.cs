@@ -25,9 +25,17 @@ public sealed class SchedulerCostTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void A_step_of_256_decoding_requests_is_decided_quickly()
+    public async Task A_step_of_256_decoding_requests_is_decided_quickly()
     {
         (Scheduler scheduler, int[] tokens, bool[] ends) = Decoding();
+
+        // The compiler's optimized code comes in the background, a little after a method has become hot.
+        for (int round = 0; round < 4; round++)
+        {
+            for (int i = 0; i < 100; i++) scheduler.Complete(scheduler.Schedule(), tokens, ends);
+            await Task.Delay(150, TestContext.Current.CancellationToken);
+        }
+
         var schedule = new List<double>();
         var complete = new List<double>();
         for (int i = 0; i < 400; i++)
@@ -45,7 +53,7 @@ public sealed class SchedulerCostTests(ITestOutputHelper output)
         complete.Sort();
         output.WriteLine($"Schedule: median {schedule[200]:F1} us, p90 {schedule[360]:F1} us; Complete: median {complete[200]:F1} us, p90 {complete[360]:F1} us");
 
-        // Measured at a fiftieth of this in Release; the room is for Debug builds and busy machines.
+        // A Release build on an idle machine takes a small fraction of this; the room is for Debug builds and busy machines.
         Assert.True(schedule[200] < 1000, $"The median of Schedule is {schedule[200]} us.");
     }
 
@@ -57,7 +65,7 @@ public sealed class SchedulerCostTests(ITestOutputHelper output)
         var scheduler = new Scheduler(options, cache);
         for (int i = 0; i < NumRequests; i++)
         {
-            scheduler.Add(new Request($"r{i}", [.. Enumerable.Range(i, 200 + i)], 1000));
+            scheduler.Add(new Request($"r{i}", [.. Enumerable.Range(i, 200 + i)], 2000));
         }
 
         var tokens = new int[NumRequests];

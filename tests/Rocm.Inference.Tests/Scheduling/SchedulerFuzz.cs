@@ -87,7 +87,7 @@ internal sealed class SchedulerFuzz
         var request = new Request($"r{_numCreated++}", prompt, _random.Next(1, 40))
         {
             Priority = _random.Next(4) == 0 ? _random.Next(-1, 3) : 0,
-            CacheSalt = _random.Next(5) == 0 ? "salt" : null,
+            CacheSalt = _random.Next(6) switch { 0 => "salt", 1 => "other salt", _ => null },
             SkipsCacheReads = _random.Next(10) == 0,
         };
         try

@@ -254,6 +254,7 @@ public sealed class SchedulerTests
         ScheduledStep step = bench.Schedule();
 
         Assert.Throws<InvalidOperationException>(bench.Scheduler.Schedule);
+        Assert.Throws<ArgumentException>(() => bench.Scheduler.Complete(step, [1, 2], [false]));
         bench.Complete(step);
         Assert.Throws<InvalidOperationException>(() => bench.Scheduler.Complete(step, [1], [false]));
         bench.Scheduler.CheckIntegrity();

@@ -10,6 +10,7 @@ internal static class AddedTokenReader
         var contents = new Dictionary<string, int>(StringComparer.Ordinal);
         var vocabularyIds = new HashSet<int>(file.Ids.Values);
         var addedIds = new HashSet<int>();
+        var characters = 0L;
         foreach (var item in part.Items())
         {
             item.AllowOnly("id", "content", "single_word", "lstrip", "rstrip", "normalized", "special");
@@ -22,6 +23,12 @@ internal static class AddedTokenReader
             {
                 throw item.Refuse(
                     "An added token is too long.", $"at most {TokenizerLimits.MaxAddedTokenCharacters} characters", $"{content.Length}");
+            }
+            characters += content.Length;
+            if (characters > TokenizerLimits.MaxAddedTokensCharacters)
+            {
+                throw part.Refuse(
+                    "The added tokens are too long together.", $"at most {TokenizerLimits.MaxAddedTokensCharacters} characters", "more");
             }
             if (!contents.TryAdd(content, id)) throw item.Refuse("An added token is there twice.", "distinct tokens", content);
             if (file.Ids.TryGetValue(content, out var known))

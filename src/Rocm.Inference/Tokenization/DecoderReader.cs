@@ -38,7 +38,7 @@ internal sealed class DecoderReader
                 part.AllowOnly("type", "pattern", "content");
                 BeforeBytes(part, type);
                 _rewrites.Add(new ReplaceRewrite(
-                    PartReader.Pattern(part.Require("pattern")), Encoding.UTF8.GetBytes(part.Require("content").Text())));
+                    PartReader.Pattern(part.Require("pattern")), PartReader.Content(part.Require("content"))));
                 break;
             case "Strip":
                 AddStrip(part);

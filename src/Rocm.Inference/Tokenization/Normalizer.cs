@@ -33,6 +33,9 @@ internal sealed class ReplaceNormalizer(TextPattern pattern, byte[] content) : N
             output.Append(text[done..start]);
             output.Append(content);
             done = end;
+            // Replacements that feed each other could grow a text without bound.
+            steps -= content.Length;
+            if (steps < 0) throw new RocmInferenceException("The normalizer of the tokenizer makes this text far too long; shorten the text.");
         }
         if (done == 0) return false;
         output.Append(text[done..]);

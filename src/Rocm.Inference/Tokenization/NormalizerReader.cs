@@ -24,11 +24,11 @@ internal static class NormalizerReader
                 return items.Count == 0 ? null : new SequenceNormalizer([.. items]);
             case "Prepend":
                 part.AllowOnly("type", "prepend");
-                return new PrependNormalizer(Encoding.UTF8.GetBytes(part.Require("prepend").Text()));
+                return new PrependNormalizer(PartReader.Content(part.Require("prepend")));
             case "Replace":
                 part.AllowOnly("type", "pattern", "content");
                 return new ReplaceNormalizer(
-                    PartReader.Pattern(part.Require("pattern")), Encoding.UTF8.GetBytes(part.Require("content").Text()));
+                    PartReader.Pattern(part.Require("pattern")), PartReader.Content(part.Require("content")));
             case "Strip":
                 part.AllowOnly("type", "strip_left", "strip_right");
                 return new StripNormalizer(part.Require("strip_left").Flag(), part.Require("strip_right").Flag());

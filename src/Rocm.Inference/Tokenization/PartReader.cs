@@ -1,3 +1,4 @@
+using System.Text;
 using Rocm.Inference.Tokenization.Patterns;
 
 namespace Rocm.Inference.Tokenization;
@@ -17,7 +18,7 @@ internal static class PartReader
         {
             var text = literal.Text();
             return text.Length > 0
-                ? new LiteralPattern(System.Text.Encoding.UTF8.GetBytes(text))
+                ? new LiteralPattern(Encoding.UTF8.GetBytes(text))
                 : throw literal.Refuse("A pattern is empty.", "at least one character");
         }
         var regex = part.Require("Regex");
@@ -38,6 +39,15 @@ internal static class PartReader
                 "A regular expression uses what this tokenizer does not support.", regex.File, regex.Path,
                 "choices, groups, classes with properties, repetition and look-ahead", e.Message, e);
         }
+    }
+
+    /// <summary>What a replacement puts in, in UTF-8.</summary>
+    public static byte[] Content(JsonPart part)
+    {
+        var text = part.Text();
+        return text.Length <= TokenizerLimits.MaxReplacementCharacters
+            ? Encoding.UTF8.GetBytes(text)
+            : throw part.Refuse("A replacement is too long.", $"at most {TokenizerLimits.MaxReplacementCharacters} characters", $"{text.Length}");
     }
 
     public static ModelLoadException UnknownType(JsonPart part, string kind, string known) =>

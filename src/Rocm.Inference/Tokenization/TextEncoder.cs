@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Collections.Concurrent;
-using System.Text;
 using System.Text.Unicode;
 
 namespace Rocm.Inference.Tokenization;
@@ -82,11 +81,7 @@ internal sealed class TextEncoder
         // Specials first: of tokens that look the same once normalized, the special one counts.
         foreach (var token in tokens.Where(token => token.Normalized == normalized && (specials || !token.Special)).OrderBy(token => !token.Special))
         {
-            var bytes = Encoding.UTF8.GetBytes(token.Content);
-            var output = new ByteBuilder();
-            var steps = TokenizerLimits.PatternSteps;
-            if (normalized && _normalizer is not null && _normalizer.Apply(bytes, output, ref steps)) bytes = output.Span.ToArray();
-            if (bytes.Length > 0) patterns.Add((token, bytes));
+            patterns.Add((token, token.Pattern(_normalizer)));
         }
         return new AddedTokenMatcher(patterns);
     }

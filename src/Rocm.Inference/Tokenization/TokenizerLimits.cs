@@ -6,6 +6,8 @@ internal static class TokenizerLimits
     public const long MaxFileBytes = 256L << 20;
     public const int MaxId = (1 << 24) - 1;
     public const int MaxAddedTokenCharacters = 1024;
+    public const int MaxAddedTokensCharacters = 1 << 24;
+    public const int MaxReplacementCharacters = 1024;
     public const int MaxTokenCharacters = 1 << 16;
 
     /// <summary>Unused ids a vocabulary may have besides as many as it has tokens.</summary>

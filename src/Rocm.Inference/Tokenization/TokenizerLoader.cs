@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace Rocm.Inference.Tokenization;
@@ -21,6 +22,19 @@ internal static class TokenizerLoader
     }
 
     public static TokenizerParts Parse(byte[] json, string path, byte[]? configJson, string configPath)
+    {
+        try
+        {
+            return Build(json, path, configJson, configPath);
+        }
+        catch (RocmInferenceException e) when (e is not ModelLoadException)
+        {
+            // A pattern or replacement that runs wild on the file's own tokens.
+            throw new ModelLoadException("The tokenizer cannot process its own tokens.", path, null, null, e.Message, e);
+        }
+    }
+
+    private static TokenizerParts Build(byte[] json, string path, byte[]? configJson, string configPath)
     {
         using var document = ParseJson(json, path);
         var root = new JsonPart(document.RootElement, path, "");
@@ -55,9 +69,12 @@ internal static class TokenizerLoader
             using var configDocument = ParseJson(bytes, configPath);
             config = TokenizerConfig.Read(new JsonPart(configDocument.RootElement, configPath, ""), IdOf);
         }
-        var encoder = new TextEncoder(
-            NormalizerReader.Read(root.Get("normalizer")), preTokenizer, model, added, config.Apply(surround));
-        var decoder = new TokenDecoder(DecoderReader.Read(root.Get("decoder")), tokens, specials.Contains);
+        var normalizer = NormalizerReader.Read(root.Get("normalizer"));
+        var encoder = new TextEncoder(normalizer, preTokenizer, model, added, config.Apply(surround));
+        // Tokens that stand for normalized text decode to it, so that the decoder can undo the normalization.
+        var decoded = (string?[])tokens.Clone();
+        foreach (var token in added) decoded[token.Id] = Encoding.UTF8.GetString(token.Pattern(normalizer));
+        var decoder = new TokenDecoder(DecoderReader.Read(root.Get("decoder")), decoded, specials.Contains);
         return new TokenizerParts(encoder, decoder, tokens, ids, config);
     }
 

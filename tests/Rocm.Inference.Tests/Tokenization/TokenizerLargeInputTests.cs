@@ -59,6 +59,21 @@ public sealed class TokenizerLargeInputTests
     }
 
     [Fact]
+    public void Replacements_that_feed_each_other_end_with_an_error()
+    {
+        var grow = """{"type":"Replace","pattern":{"String":"a"},"content":"aaaa"}""";
+        var document = TokenizerJson.ByteLevel();
+        document["normalizer"] = JsonNode.Parse($$"""{"type":"Sequence","normalizers":[{{string.Join(',', Enumerable.Repeat(grow, 40))}}]}""");
+        var tokenizer = TokenizerJson.Load(document);
+        Assert.Throws<RocmInferenceException>(() => tokenizer.Encode("a"));
+        Assert.Single(tokenizer.Encode("b"));
+
+        TokenizerJson.AddToken(document, 300, "<a>");
+        document["added_tokens"]![0]!["normalized"] = true;
+        Assert.Throws<ModelLoadException>(() => TokenizerJson.Load(document));
+    }
+
+    [Fact]
     public void Plain_text_is_fast()
     {
         var tokenizer = TokenizerFixture.Open("llama3").Load();

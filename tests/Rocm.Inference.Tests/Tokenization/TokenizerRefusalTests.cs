@@ -92,6 +92,17 @@ public sealed class TokenizerRefusalTests
     }
 
     [Fact]
+    public void Long_replacements_and_added_tokens_are_refused()
+    {
+        var document = TokenizerJson.ByteLevel();
+        document["normalizer"] = new JsonObject { ["type"] = "Prepend", ["prepend"] = new string('x', 2000) };
+        Assert.Equal("normalizer.prepend", Assert.Throws<ModelLoadException>(() => TokenizerJson.Load(document)).Tensor);
+        document["normalizer"] = null;
+        TokenizerJson.AddToken(document, 300, new string('x', 2000));
+        Assert.Equal("added_tokens[0]", Assert.Throws<ModelLoadException>(() => TokenizerJson.Load(document)).Tensor);
+    }
+
+    [Fact]
     public void A_folder_without_tokenizer_says_what_it_lacks()
     {
         var error = Assert.Throws<ModelLoadException>(() => Tokenizer.Load(Path.Combine(Path.GetTempPath(), "no-such-model-folder")));

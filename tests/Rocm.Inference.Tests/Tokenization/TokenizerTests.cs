@@ -168,4 +168,20 @@ public sealed class TokenizerTests
         Assert.Equal(['a', '1', '2'], tokenizer.Encode("a12"));
         Assert.Equal("a12 日", tokenizer.Decode(tokenizer.Encode("a12 日")));
     }
+
+    [Fact]
+    public void Added_tokens_of_normalized_text_give_back_what_normalization_put_in()
+    {
+        var document = TokenizerJson.Characters("▁xy");
+        document["normalizer"] = JsonNode.Parse(
+            """{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},{"type":"Replace","pattern":{"String":" "},"content":"▁"}]}""");
+        document["decoder"]!["decoders"]!.AsArray().Insert(
+            0, JsonNode.Parse("""{"type":"Replace","pattern":{"String":"▁"},"content":" "}"""));
+        TokenizerJson.AddToken(document, 300, "<tool>");
+        document["added_tokens"]![0]!["normalized"] = true;
+        var tokenizer = TokenizerJson.Load(document);
+        var ids = tokenizer.Encode("x <tool>y");
+        Assert.Equal(["▁", "x", "<tool>", "y"], ids.Select(tokenizer.GetToken));
+        Assert.Equal(" x <tool>y", tokenizer.Decode(ids));
+    }
 }

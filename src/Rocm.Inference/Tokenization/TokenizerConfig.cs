@@ -18,9 +18,13 @@ internal sealed record TokenizerConfig(int? BosTokenId, int? EosTokenId, int? Pa
         var rebuilds = !type.IsNull
             && type.Text() is "LlamaTokenizer" or "LlamaTokenizerFast" or "CodeLlamaTokenizer" or "CodeLlamaTokenizerFast"
                 or "GemmaTokenizer" or "GemmaTokenizerFast" or "CohereTokenizer" or "CohereTokenizerFast";
+        var addBos = rebuilds ? Flag(root.Get("add_bos_token")) : null;
+        var addEos = rebuilds ? Flag(root.Get("add_eos_token")) : null;
+        // A token that tokenizer.json lacks has no weights. Nothing needs a padding token, nor a beginning that is not added; but a model
+        // without its end would not stop.
         return new TokenizerConfig(
-            Token(root.Get("bos_token"), idOf), Token(root.Get("eos_token"), idOf), Token(root.Get("pad_token"), idOf),
-            rebuilds ? Flag(root.Get("add_bos_token")) : null, rebuilds ? Flag(root.Get("add_eos_token")) : null);
+            Token(root.Get("bos_token"), idOf, required: addBos == true), Token(root.Get("eos_token"), idOf, required: true),
+            Token(root.Get("pad_token"), idOf, required: false), addBos, addEos);
     }
 
     /// <summary>The special tokens around a text: those of tokenizer.json unless the switches say otherwise.</summary>
@@ -43,12 +47,13 @@ internal sealed record TokenizerConfig(int? BosTokenId, int? EosTokenId, int? Pa
 
     private static bool? Flag(JsonPart part) => part.IsNull ? null : part.Flag();
 
-    private static int? Token(JsonPart part, Func<string, int> idOf)
+    private static int? Token(JsonPart part, Func<string, int> idOf, bool required)
     {
         if (part.IsNull) return null;
         var content = part.Element.ValueKind == JsonValueKind.Object ? part.Require("content") : part;
-        var id = idOf(content.Text());
-        // Hugging Face would add the token with a new id, for which no model has weights.
-        return id >= 0 ? id : throw content.Refuse("The token is not in tokenizer.json.", "a token of the vocabulary");
+        var token = content.Text();
+        var id = token.Length == 0 ? -1 : idOf(token);
+        if (id >= 0) return id;
+        return required && token.Length > 0 ? throw content.Refuse("The token is not in tokenizer.json.", "a token of the vocabulary") : null;
     }
 }

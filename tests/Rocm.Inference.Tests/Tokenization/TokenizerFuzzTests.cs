@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 using System.Text.Json.Nodes;
 using Rocm.Inference.Tokenization;
@@ -97,6 +98,26 @@ public sealed class TokenizerFuzzTests(ITestOutputHelper output)
         Assert.Equal("", stream.Append(0xE6 + 1));
         Assert.Equal("", stream.Append(0x97 + 1));
         Assert.Equal("\uFFFD\uFFFDa", stream.Append(257));
+    }
+
+    [Fact]
+    public void Streaming_into_a_buffer_allocates_nothing_per_token()
+    {
+        foreach (var name in new[] { "llama3", "llama2" })
+        {
+            var fixture = TokenizerFixture.Open(name);
+            var tokenizer = fixture.Load();
+            var ids = fixture.Expected.Cases.SelectMany(c => c.Ids).ToArray();
+            var text = new ArrayBufferWriter<char>(1 << 20);
+            var stream = tokenizer.CreateDetokenizer();
+            foreach (var id in ids) stream.Append(id, text);
+            text.ResetWrittenCount();
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            foreach (var id in ids) stream.Append(id, text);
+            stream.Flush(text);
+            Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+            Assert.NotEqual(0, text.WrittenCount);
+        }
     }
 
     private static bool IsByteLevel(string name) => name is not ("llama2" or "mistral" or "gemma" or "phi3");

@@ -113,6 +113,7 @@ public sealed class TokenizerRefusalTests
     [InlineData("[]")]
     [InlineData("{\"bos_token\":7}")]
     [InlineData("{\"eos_token\":\"<nowhere>\"}")]
+    [InlineData("{\"tokenizer_class\":\"LlamaTokenizer\",\"add_bos_token\":true,\"bos_token\":\"<nowhere>\"}")]
     [InlineData("{\"eos_token\":{\"lstrip\":false}}")]
     [InlineData("{")]
     public void A_bad_config_is_refused(string config) =>

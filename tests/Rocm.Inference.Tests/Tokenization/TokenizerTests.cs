@@ -111,6 +111,11 @@ public sealed class TokenizerTests
         var plain = TokenizerJson.Load(document, "{\"tokenizer_class\":\"PreTrainedTokenizerFast\"," + Names + "}");
         Assert.Equal([97], plain.Encode("a"));
         Assert.Empty(TokenizerJson.Load(document).EosTokenIds);
+
+        var odd = TokenizerJson.Load(document, "{\"bos_token\":\"<nowhere>\",\"eos_token\":\"\",\"pad_token\":\"[PAD]\"}");
+        Assert.Null(odd.BosTokenId);
+        Assert.Null(odd.PadTokenId);
+        Assert.Empty(odd.EosTokenIds);
     }
 
     [Fact]

@@ -95,6 +95,17 @@ internal sealed class ModelSession : IDisposable
         return Run(rows.Length);
     }
 
+    /// <summary>Runs the last step again and tells how much managed memory this thread allocated for it, after warm-up.</summary>
+    public long BytesAllocatedByRepeating()
+    {
+        using DeviceBuffer logits = _device.Allocate((long)_batch.NumLogitRows * _model.VocabSize * sizeof(float));
+        TensorView view = logits.View(DType.F32, _batch.NumLogitRows, _model.VocabSize);
+        for (int i = 0; i < 3; i++) _model.Forward(_context, _batch, _executors, view);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        _model.Forward(_context, _batch, _executors, view);
+        return GC.GetAllocatedBytesForCurrentThread() - before;
+    }
+
     public void Dispose()
     {
         foreach (IAttentionExecutor executor in _executors) executor.Dispose();

@@ -28,6 +28,8 @@ internal sealed class ConfigFile : IDisposable
     {
         try
         {
+            // Asked before opening: to open a pipe would wait for its writer.
+            if (new FileInfo(path).Length == 0) throw new ModelLoadException("A config file is empty.", path, expected: "a JSON object", found: "0 bytes");
             byte[] json;
             using (FileStream stream = File.OpenRead(path))
             {

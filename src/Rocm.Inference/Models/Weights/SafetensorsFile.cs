@@ -13,6 +13,7 @@ internal sealed class SafetensorsFile : IDisposable
     /// <summary>Longest header that is read.</summary>
     public const int MaxHeaderBytes = 100_000_000;
 
+    private const int PrefixBytes = sizeof(ulong);
     private readonly Dictionary<string, TensorInfo> _tensors;
     private readonly MemoryMappedFile _mapping;
     private readonly MemoryMappedViewAccessor _view;
@@ -72,6 +73,9 @@ internal sealed class SafetensorsFile : IDisposable
 
     private static SafetensorsFile OpenCore(string path)
     {
+        // Asked before opening: to open a pipe would wait for its writer.
+        long length = new FileInfo(path).Length;
+        if (length < PrefixBytes) throw new ModelLoadException("A weight file is truncated.", path, expected: $"at least {PrefixBytes} bytes", found: $"{length} bytes");
         SafeFileHandle handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read);
         MemoryMappedFile? mapping = null;
         MemoryMappedViewAccessor? view = null;
@@ -94,9 +98,9 @@ internal sealed class SafetensorsFile : IDisposable
     private static Dictionary<string, TensorInfo> ReadHeader(SafeFileHandle handle, string path)
     {
         long fileBytes = RandomAccess.GetLength(handle);
-        Span<byte> prefix = stackalloc byte[8];
+        Span<byte> prefix = stackalloc byte[PrefixBytes];
         if (fileBytes < prefix.Length || RandomAccess.Read(handle, prefix, 0) < prefix.Length)
-            throw new ModelLoadException("A weight file is truncated.", path, expected: "at least 8 bytes", found: $"{fileBytes} bytes");
+            throw new ModelLoadException("A weight file became shorter while it was read.", path, expected: $"{fileBytes} bytes");
         ulong headerBytes = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
         long limit = Math.Min(MaxHeaderBytes, fileBytes - prefix.Length);
         if (headerBytes > (ulong)limit)

@@ -33,7 +33,7 @@ public sealed record GenerationOptions
     /// <summary>Drop tokens less likely than this share of the most likely one, in [0, 1]; 0 = off.</summary>
     public float? MinP { get; init; }
 
-    /// <summary>Divides positive and multiplies negative logits of tokens that occurred in prompt or answer; above 0, 1 = off.</summary>
+    /// <summary>Divides positive and multiplies negative logits of tokens that occurred in prompt or answer, in [0.01, 100]; 1 = off.</summary>
     public float? RepetitionPenalty { get; init; }
 
     /// <summary>Subtracted once from the logits of tokens that occurred in the answer, in [−2, 2]; 0 = off.</summary>
@@ -42,7 +42,7 @@ public sealed record GenerationOptions
     /// <summary>Subtracted per occurrence in the answer, in [−2, 2]; 0 = off.</summary>
     public float FrequencyPenalty { get; init; }
 
-    /// <summary>Added to the logits of single tokens, by id; −∞ forbids a token.</summary>
+    /// <summary>Added to the logits of single tokens, by id, in [−10000, 10000]; −∞ forbids a token.</summary>
     public IReadOnlyDictionary<int, float>? LogitBias { get; init; }
 
     /// <summary>Seed of the draws.</summary>

@@ -41,7 +41,4 @@ internal static partial class Log
 
     [LoggerMessage(11, LogLevel.Debug, "Request {Request} preempted at {NumTokens} tokens: the KV cache is full.")]
     public static partial void RequestPreempted(ILogger logger, string request, int numTokens);
-
-    [LoggerMessage(12, LogLevel.Warning, "Vector instructions are not used although the processor has them (ahead-of-time compilation without IlcInstructionSet); set <IlcInstructionSet>x86-64-v3</IlcInstructionSet>.")]
-    public static partial void ScalarCode(ILogger logger);
 }

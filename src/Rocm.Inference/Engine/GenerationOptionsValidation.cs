@@ -10,6 +10,7 @@ internal static class GenerationOptionsValidation
     private const int MaxStopTokenIds = 1024;
     private const int MaxLogitBias = 65536;
     private const int MaxCacheSaltLength = 1024;
+    private const float MaxAbsoluteBias = 10_000;
 
     public static void ThrowIfInvalid(GenerationOptions options)
     {
@@ -24,8 +25,8 @@ internal static class GenerationOptionsValidation
         if (options.TopK is < 0) Throw(nameof(options.TopK), options.TopK, "at least 0 (0 = off)");
         if (options.TopP is float topP && !(topP > 0 && topP <= 1)) Throw(nameof(options.TopP), topP, "in (0, 1]");
         if (options.MinP is float minP && !(minP >= 0 && minP <= 1)) Throw(nameof(options.MinP), minP, "in [0, 1]");
-        if (options.RepetitionPenalty is float repetition && !(repetition > 0 && repetition <= 100))
-            Throw(nameof(options.RepetitionPenalty), repetition, "in (0, 100]");
+        if (options.RepetitionPenalty is float repetition && !(repetition >= 0.01f && repetition <= 100))
+            Throw(nameof(options.RepetitionPenalty), repetition, "in [0.01, 100]");
         if (!(options.PresencePenalty >= -2 && options.PresencePenalty <= 2))
             Throw(nameof(options.PresencePenalty), options.PresencePenalty, "in [-2, 2]");
         if (!(options.FrequencyPenalty >= -2 && options.FrequencyPenalty <= 2))
@@ -76,8 +77,9 @@ internal static class GenerationOptionsValidation
         {
             if (id < 0) Throw($"{nameof(options.LogitBias)} key", id, "at least 0");
 
-            // +∞ on two tokens, or on one that is banned, would have no meaning.
-            if (float.IsNaN(bias) || float.IsPositiveInfinity(bias)) Throw($"{nameof(options.LogitBias)}[{id}]", bias, "a number or negative infinity");
+            // Bounded, so that a sum with a logit stays finite.
+            if (!float.IsNegativeInfinity(bias) && !(MathF.Abs(bias) <= MaxAbsoluteBias))
+                Throw($"{nameof(options.LogitBias)}[{id}]", bias, $"in [-{MaxAbsoluteBias}, {MaxAbsoluteBias}] or negative infinity");
         }
     }
 

@@ -72,7 +72,14 @@ internal sealed class SamplingParameters
             foreach (int id in options.LogitBias.Keys) CheckId(nameof(options.LogitBias), id, facts.VocabSize);
         }
 
-        return new SamplingParameters(options, defaults, prompt.Length, facts.MaxModelLen);
+        var result = new SamplingParameters(options, defaults, prompt.Length, facts.MaxModelLen);
+
+        // Refused here: a row without any token is an error of the sampler, which would end everybody's request.
+        IEnumerable<int> banned = result.LogitBias.Where(entry => float.IsNegativeInfinity(entry.Value)).Select(entry => entry.Key);
+        if (result.MinNewTokens > 0) banned = banned.Union(result.EndTokenIds);
+        if (result.LogitBias.Length + result.EndTokenIds.Length >= facts.VocabSize && banned.Count() >= facts.VocabSize)
+            throw new ArgumentException($"{nameof(options.LogitBias)} forbids every token of the vocabulary.", nameof(options));
+        return result;
     }
 
     private static void CheckId(string field, int id, int vocabSize)

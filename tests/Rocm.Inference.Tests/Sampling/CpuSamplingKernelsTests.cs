@@ -84,9 +84,12 @@ public sealed class CpuSamplingKernelsTests
             float[] logits = RandomLogits(random, 50);
             SamplingRow row = Neutral with
             {
-                Temperature = trial % 3 == 0 ? 0 : 0.2f + random.NextSingle(), RepetitionPenalty = 0.5f + random.NextSingle(),
-                FrequencyPenalty = (random.NextSingle() * 4) - 2, PresencePenalty = (random.NextSingle() * 4) - 2,
-                Seed = (ulong)trial, Position = trial,
+                Temperature = trial % 3 == 0 ? 0 : 0.2f + random.NextSingle(),
+                RepetitionPenalty = 0.5f + random.NextSingle(),
+                FrequencyPenalty = (random.NextSingle() * 4) - 2,
+                PresencePenalty = (random.NextSingle() * 4) - 2,
+                Seed = (ulong)trial,
+                Position = trial,
             };
             TokenCount[] history = [.. Enumerable.Range(0, 50).Where(_ => random.Next(2) == 0).Select(id => new TokenCount(id, random.Next(4)))];
             TokenBias[] bias = [new(random.Next(50), 3), new(random.Next(50), -3), new(random.Next(50), float.NegativeInfinity)];

@@ -13,7 +13,7 @@ internal abstract class PreTokenizerStep
     public abstract PieceList Apply(PieceList input, PieceList output, bool atTextStart, ref long steps);
 }
 
-/// <summary>What becomes of the text between the pieces.</summary>
+/// <summary>What becomes of a match and of the text around it.</summary>
 internal enum SplitBehavior
 {
     Isolated,
@@ -27,7 +27,8 @@ internal enum SplitBehavior
 internal sealed class SplitStep(TextPattern pattern, SplitBehavior behavior, bool invert) : PreTokenizerStep
 {
     /// <summary>The pattern, if its matches are just the pieces.</summary>
-    public TextPattern? CoveringPattern => pattern.CoversAll && behavior == SplitBehavior.Isolated ? pattern : null;
+    public TextPattern? CoveringPattern =>
+        pattern.CoversAll && (behavior == SplitBehavior.Isolated || behavior == SplitBehavior.Removed && invert) ? pattern : null;
 
     public override PieceList Apply(PieceList input, PieceList output, bool atTextStart, ref long steps)
     {

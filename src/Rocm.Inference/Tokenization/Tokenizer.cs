@@ -13,7 +13,8 @@ namespace Rocm.Inference;
 /// <c>&lt;|im_end|&gt;</c>, are not recognised, so that text of a stranger cannot act as control tokens. The <c>truncation</c> and
 /// <c>padding</c> sections are ignored. Which special tokens surround a text is what the post-processor says; <c>add_bos_token</c> and
 /// <c>add_eos_token</c> of <c>tokenizer_config.json</c> count for the tokenizer classes that rebuild it from them (Llama, CodeLlama, Gemma,
-/// Cohere) and are ignored otherwise, as Hugging Face does.
+/// Cohere) and are ignored otherwise, as Hugging Face does. Decoding differs in one place: where a run of byte tokens is not valid UTF-8,
+/// Hugging Face turns all of the run into U+FFFD, which a stream could do only by holding it all back; here its whole characters are kept.
 /// </remarks>
 public sealed class Tokenizer
 {

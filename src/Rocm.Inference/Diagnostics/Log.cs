@@ -41,4 +41,7 @@ internal static partial class Log
 
     [LoggerMessage(11, LogLevel.Debug, "Request {Request} preempted at {NumTokens} tokens: the KV cache is full.")]
     public static partial void RequestPreempted(ILogger logger, string request, int numTokens);
+
+    [LoggerMessage(12, LogLevel.Debug, "{Count} tensors of the checkpoint are not used, {First} among them.")]
+    public static partial void UnusedTensors(ILogger logger, int count, string first);
 }

@@ -1,13 +1,103 @@
+using Rocm.Inference.Batching;
+using Rocm.Inference.Diagnostics;
+using Rocm.Inference.KvCache.Storage;
+using Rocm.Inference.Models;
+
 namespace Rocm.Inference.Engine;
 
-/// <summary>Loads a Hugging Face model folder.</summary>
+/// <summary>
+/// Loads a Hugging Face model folder: reads the configs, chooses device and attention backend, plans memory, and only then packs weights.
+/// </summary>
 internal sealed class HuggingFaceModelLoader : IModelLoader
 {
     public LoadedModel Load(SessionSettings settings, SessionServices services, LoadProgressReporter progress, CancellationToken cancellationToken)
     {
         progress.Report(ModelLoadPhase.Configuration, 0, 0);
-        if (!Directory.Exists(settings.ModelPath))
-            throw new ModelLoadException("The model folder does not exist.", Path.GetFullPath(settings.ModelPath));
-        throw new ModelLoadException("Model files cannot be read yet.", Path.GetFullPath(settings.ModelPath));
+        ModelFolder folder = ModelFolder.Open(settings.ModelPath);
+        cancellationToken.ThrowIfCancellationRequested();
+        progress.Report(ModelLoadPhase.Tokenizer, 0, 0);
+        Tokenizer tokenizer = Tokenizer.Load(folder.Path);
+        cancellationToken.ThrowIfCancellationRequested();
+
+        var owned = new Stack<IDisposable>();
+        try
+        {
+            ChosenDevice selected = new DeviceSelector(services.LoggerFactory).Select(settings, services.SharedDevice);
+            if (selected.Ownership is { } share) owned.Push(share);
+            SessionPlan plan = SessionPlan.Make(folder, settings, services, selected.Device);
+            owned.Push(plan);
+            if (plan.Decoder.UnusedTensors.Count > 0)
+                Log.UnusedTensors(services.LoggerFactory.CreateLogger(Log.Category), plan.Decoder.UnusedTensors.Count, plan.Decoder.UnusedTensors[0]);
+
+            var weights = new WeightProgress(progress);
+            DecoderModel model = DecoderModel.Load(plan.Decoder, selected.Device, weights, cancellationToken);
+            owned.Push(model);
+            progress.Report(ModelLoadPhase.Engine, 0, 0);
+            ModelExecutor executor = CreateExecutor(plan, model, selected, owned);
+            owned.Clear();
+            return new LoadedModel
+            {
+                Executor = executor,
+                Tokenizer = tokenizer,
+                Text = new TokenizerCodec(tokenizer),
+                Info = plan.Describe(folder, model),
+                Device = selected.Info,
+                Attention = plan.Selection,
+                Defaults = Defaults(folder, tokenizer),
+            };
+        }
+        finally
+        {
+            while (owned.TryPop(out IDisposable? resource)) resource.Dispose();
+        }
+    }
+
+    private static ModelExecutor CreateExecutor(SessionPlan plan, DecoderModel model, ChosenDevice selected, Stack<IDisposable> owned)
+    {
+        IReadOnlyList<LayerGroup> groups = model.Groups.Groups;
+        KvCacheStorage storage = KvCacheStorage.Allocate(
+            selected.Device, groups[0].Spec, plan.BlockSize, model.Groups.LayersPerBlock, plan.Memory.NumBlocks);
+        owned.Push(storage);
+        var attention = new IAttentionExecutor[groups.Count];
+        BatchOrder order = BatchOrder.Any;
+        foreach (LayerGroup group in groups)
+        {
+            var resources = new AttentionResources
+            {
+                Device = selected.Device,
+                Limits = plan.Limits,
+                Layers = [.. group.Layers.Select((layer, slot) => new AttentionLayerResources
+                {
+                    Cache = storage.View(group.Spec, plan.Layout.Kind, plan.BlockSize, slot),
+                    Rope = model.Ropes[layer],
+                })],
+            };
+            attention[group.Index] = plan.Backend.CreateExecutor(group.Spec, resources);
+            owned.Push(attention[group.Index]);
+            if (attention[group.Index].Order != BatchOrder.Any) order = attention[group.Index].Order;
+        }
+
+        DeviceContext context = selected.Device.CreateContext(plan.ArenaBytes);
+        owned.Push(context);
+        var builder = new ForwardBatchBuilder(selected.Device, plan.Groups.ToArray(), order, plan.Limits);
+        owned.Push(builder);
+        var facts = new ModelFacts(model.VocabSize, plan.MaxModelLen, plan.Limits.MaxNumTokens, plan.Limits.MaxNumRows);
+        return new ModelExecutor(facts, plan.Groups, model, storage, context, builder, attention, selected.Ownership);
+    }
+
+    private static GenerationDefaults Defaults(ModelFolder folder, Tokenizer tokenizer) => new()
+    {
+        EosTokenIds = [.. folder.EosTokenIds.Union(folder.Config.EosTokenIds).Union(tokenizer.EosTokenIds)],
+        DoSample = folder.Generation?.DoSample ?? false,
+        Temperature = (float?)folder.Generation?.Temperature,
+        TopK = folder.Generation?.TopK,
+        TopP = (float?)folder.Generation?.TopP,
+        MinP = (float?)folder.Generation?.MinP,
+        RepetitionPenalty = (float?)folder.Generation?.RepetitionPenalty,
+    };
+
+    private sealed class WeightProgress(LoadProgressReporter progress) : IProgress<WeightLoadProgress>
+    {
+        public void Report(WeightLoadProgress value) => progress.Report(ModelLoadPhase.Weights, value.BytesDone, value.BytesTotal);
     }
 }

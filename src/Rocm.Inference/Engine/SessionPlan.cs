@@ -1,0 +1,167 @@
+using Rocm.Inference.Attention;
+using Rocm.Inference.KvCache;
+using Rocm.Inference.KvCache.Storage;
+using Rocm.Inference.Models;
+
+namespace Rocm.Inference.Engine;
+
+/// <summary>
+/// Everything about a session that is decided before any weight is uploaded: element type of the cache, attention backend, layer groups, longest
+/// sequence, sizes of arena and cache.
+/// </summary>
+internal sealed class SessionPlan : IDisposable
+{
+    private const int DefaultNumBatchedTokens = 2048;
+    private const int DefaultNumRequests = 64;
+
+    private SessionPlan(DecoderPlan decoder, IAttentionBackend backend, AttentionSelection selection)
+    {
+        Decoder = decoder;
+        Backend = backend;
+        Selection = selection;
+        Layout = backend.GetKvCacheLayout(decoder.Groups.Groups[0].Spec);
+    }
+
+    public DecoderPlan Decoder { get; }
+
+    public IAttentionBackend Backend { get; }
+
+    public AttentionSelection Selection { get; }
+
+    public KvCacheLayout Layout { get; }
+
+    public int BlockSize { get; private init; }
+
+    public BatchLimits Limits { get; private init; }
+
+    public int MaxModelLen => Memory.MaxModelLen;
+
+    public long ArenaBytes { get; private init; }
+
+    public required IReadOnlyList<KvCacheGroup> Groups { get; init; }
+
+    public required KvMemoryPlan Memory { get; init; }
+
+    /// <summary>Decides. The caller disposes the result.</summary>
+    /// <exception cref="ModelLoadException">The checkpoint does not fit its config.</exception>
+    /// <exception cref="AttentionNotSupportedException">No attention backend fits.</exception>
+    /// <exception cref="DeviceMemoryException">It cannot fit in memory.</exception>
+    public static SessionPlan Make(ModelFolder folder, SessionSettings settings, SessionServices services, IDevice device)
+    {
+        int context = folder.Config.Decoder.Dimensions.MaxPositionEmbeddings;
+        int length = settings.Options.MaxModelLen ?? context;
+        DType? cacheType = ExplicitCacheType(settings.Options.KvCacheDType);
+
+        // What is decided from the plan (element type of the cache, a length that fits) goes into a plan of its own: rope tables, windows and
+        // scratch depend on it. The second plan repeats the reading of headers, not of weights.
+        DecoderPlan decoder = Open(folder, length, cacheType ?? DType.BF16, device);
+        try
+        {
+            DType weightType = decoder.Sources.Embedding.Parts.Span[0].DType;
+            if (cacheType is null && weightType == DType.F16)
+            {
+                cacheType = weightType;
+                decoder = Reopen(decoder, folder, length, weightType, device);
+            }
+
+            SessionPlan plan = Make(decoder, length, settings, services, device);
+            if (plan.MaxModelLen == length) return plan;
+            length = plan.MaxModelLen;
+            decoder = Reopen(decoder, folder, length, cacheType ?? DType.BF16, device);
+            return Make(decoder, length, settings, services, device);
+        }
+        catch
+        {
+            decoder.Dispose();
+            throw;
+        }
+    }
+
+    public ModelInfo Describe(ModelFolder folder, DecoderModel model)
+    {
+        DecoderDimensions dimensions = folder.Config.Decoder.Dimensions;
+        return new ModelInfo
+        {
+            Name = Path.GetFileName(Path.TrimEndingDirectorySeparator(folder.Path)),
+            Path = folder.Path,
+            Architecture = folder.Config.Architecture,
+            VocabSize = dimensions.VocabSize,
+            ContextLength = dimensions.MaxPositionEmbeddings,
+            MaxModelLen = MaxModelLen,
+            NumLayers = dimensions.NumLayers,
+            HiddenSize = dimensions.HiddenSize,
+            NumQoHeads = dimensions.NumQoHeads,
+            NumKvHeads = dimensions.NumKvHeads,
+            ParameterCount = Decoder.ParameterCount,
+            WeightBytes = model.ResidentBytes,
+            DType = Decoder.Sources.Embedding.Parts.Span[0].DType,
+            KvCacheDType = Decoder.Settings.KvDType,
+            KvCacheBytes = Memory.CacheBytes,
+            KvCacheTokens = (Memory.NumBlocks - 1L) * BlockSize / Groups.Count,
+        };
+    }
+
+    public void Dispose() => Decoder.Dispose();
+
+    private static SessionPlan Make(DecoderPlan decoder, int length, SessionSettings settings, SessionServices services, IDevice device)
+    {
+        InferenceSessionOptions options = settings.Options;
+        AttentionSpec[] specs = [.. decoder.Groups.Groups.Select(group => group.Spec)];
+        AttentionBackendChoice? choice = settings.AttentionBackend.Value is { } name
+            ? new AttentionBackendChoice(name, settings.AttentionBackend.Source) : null;
+        (IAttentionBackend backend, AttentionSelection selection) =
+            new AttentionBackendSelector([.. services.AttentionBackends.Select(r => (r.Backend, r.Priority))]).Select(specs, device, choice);
+        KvCacheLayout layout = backend.GetKvCacheLayout(specs[0]);
+        int blockSize = options.BlockSize ?? layout.PreferredBlockSize;
+        if (blockSize % layout.BlockSizeMultiple != 0)
+        {
+            throw new AttentionNotSupportedException(
+                $"{backend.Name} needs a {nameof(InferenceSessionOptions.BlockSize)} that is a multiple of {layout.BlockSizeMultiple}, not {blockSize}.");
+        }
+
+        int maxTokens = options.MaxNumBatchedTokens
+            ?? (options.EnableChunkedPrefill ? Math.Min(DefaultNumBatchedTokens, Math.Max(length, DefaultNumRequests)) : Math.Max(DefaultNumBatchedTokens, length));
+        int maxRows = Math.Min(options.MaxNumRequests ?? DefaultNumRequests, maxTokens);
+        var limits = new BatchLimits(maxTokens, maxRows, length);
+        long workspace = specs.Max(spec => backend.WorkspaceBytes(spec, device, limits));
+        long logits = (long)maxRows * decoder.Config.Decoder.Dimensions.VocabSize * sizeof(float);
+        long arena = decoder.ScratchBytes(limits, workspace) + logits + 4096;
+        KvCacheGroup[] groups = [.. decoder.Groups.Groups.Select(group => new KvCacheGroup(group.Index, blockSize, group.Window))];
+        KvMemoryPlan memory = KvMemoryPlan.Make(new KvMemoryPlan.Needs
+        {
+            Groups = groups,
+            BlockBytes = KvCacheStorage.BlockBytes(specs[0], blockSize, decoder.Groups.LayersPerBlock),
+            AvailableBytes = device.AvailableMemoryBytes,
+            WeightBytes = decoder.WeightBytes,
+            ScratchBytes = arena,
+            Fraction = options.KvCacheMemoryFraction ?? (device.Kind == DeviceKind.Cpu ? 0.5 : 0.9),
+            CacheBytes = options.KvCacheMemoryBytes,
+            WantedModelLen = length,
+            IsModelLenExplicit = options.MaxModelLen is not null,
+            MaxNumRequests = maxRows,
+            MaxNumBatchedTokens = maxTokens,
+        });
+        return new SessionPlan(decoder, backend, selection)
+        {
+            BlockSize = blockSize, Limits = limits, ArenaBytes = arena, Groups = groups, Memory = memory,
+        };
+    }
+
+    private static DecoderPlan Open(ModelFolder folder, int length, DType cacheType, IDevice device) =>
+        DecoderPlan.Create(folder, new ModelRuntimeSettings(length, cacheType), device.ActivationDType, ParallelContext.Single);
+
+    private static DecoderPlan Reopen(DecoderPlan decoder, ModelFolder folder, int length, DType cacheType, IDevice device)
+    {
+        DecoderPlan again = Open(folder, length, cacheType, device);
+        decoder.Dispose();
+        return again;
+    }
+
+    private static DType? ExplicitCacheType(KvCacheDType type) => type switch
+    {
+        KvCacheDType.BF16 => DType.BF16,
+        KvCacheDType.F16 => DType.F16,
+        KvCacheDType.F32 => DType.F32,
+        _ => null,
+    };
+}

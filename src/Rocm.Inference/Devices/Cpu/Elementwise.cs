@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Rocm.Inference.Devices.Cpu.Simd;
 
 namespace Rocm.Inference.Devices.Cpu;
@@ -48,6 +49,7 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
     }
 
     /// <summary>y += x.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddRow(float* x, float* y, int columns)
     {
         int i = 0;
@@ -55,6 +57,7 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
         for (; i < columns; i++) y[i] += x[i];
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void ScaleRows(CpuCrew crew, int worker, ElementwiseJob* job)
     {
         (long first, long end) = Share(crew, worker, job->Y.Rows);
@@ -68,6 +71,7 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void SoftCapRows(CpuCrew crew, int worker, ElementwiseJob* job)
     {
         (long first, long end) = Share(crew, worker, job->Y.Rows);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Rocm.Inference.Devices.Cpu.Panels;
 
 namespace Rocm.Inference.Devices.Cpu;
@@ -22,6 +23,7 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
         crew.Run(&ReadRows, &job, IsSmall(output.Rows, output.Columns));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void ReadRows(CpuCrew crew, int worker, EmbeddingJob* job)
     {
         (long first, long end) = Share(crew, worker, job->Y.Rows);

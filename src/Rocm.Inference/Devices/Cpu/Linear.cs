@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Rocm.Inference.Devices.Cpu.Panels;
 
 namespace Rocm.Inference.Devices.Cpu;
@@ -90,6 +91,7 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void PackRows(LinearJob* job, int row, int rows, int worker, int workers)
     {
         int columns = job->X.Columns;
@@ -106,6 +108,7 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyChunk<TPanel>(LinearJob* job, int panel, int row, int first, int rows, float* sums)
         where TPanel : IPanelReader<TSimd, TVector>
     {
@@ -127,6 +130,7 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
         for (int r = 0; r < rows; r++) StoreSums(sums + (r * Panel.Width), bias, job->Y.Row(row + first + r) + column, count, job->Accumulate);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void StoreSums(float* sums, float* bias, float* y, int count, bool accumulate)
     {
         int i = 0;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Rocm.Inference.Devices.Cpu;
 
 /// <summary>RMS norm, alone and with the residual addition before it. The sum of squares has four vector accumulators.</summary>
@@ -24,6 +26,7 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
         crew.Run(&NormRows, &job, IsSmall(input.Rows, input.Columns));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void NormRows(CpuCrew crew, int worker, NormJob* job)
     {
         (long first, long end) = Share(crew, worker, job->X.Rows);
@@ -43,6 +46,7 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float SumOfSquares(float* x, int columns)
     {
         int lanes = TSimd.Count;
@@ -69,6 +73,7 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
         return TSimd.Sum(TSimd.Add(TSimd.Add(a, b), TSimd.Add(c, d)));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void NormRow(float* x, float* weight, float scale, float offset, float* y, int columns)
     {
         TVector s = TSimd.Create(scale), o = TSimd.Create(offset);

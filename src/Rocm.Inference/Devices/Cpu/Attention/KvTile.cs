@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using Rocm.Inference.Devices.Cpu.Panels;
 using Rocm.Inference.Devices.Cpu.Simd;
 
@@ -61,8 +62,12 @@ internal readonly unsafe struct NhdTileReader<TSimd, TVector, TPanel> : IKvTileR
 
     public static void LoadKeys(in KvTileSource source, int tile, int first, int end, byte* panel)
     {
+        // V rows are asked for while K is packed: rows of a head are far apart, which no hardware prefetcher follows.
         byte** rows = stackalloc byte*[Panel.Width];
+        Rows(source, source.Value, tile, first, end, rows);
+        Prefetch(rows + (first - tile), end - first, source.Value.Dim);
         Rows(source, source.Key, tile, first, end, rows);
+        Prefetch(rows + (first - tile), end - first, source.Key.Dim);
         if (IsF32) PanelPacker.Pack32((uint**)rows, source.Key.Dim, (uint*)panel);
         else PanelPacker.Pack16((ushort**)rows, source.Key.Dim, (uint*)panel);
     }
@@ -101,6 +106,16 @@ internal readonly unsafe struct NhdTileReader<TSimd, TVector, TPanel> : IKvTileR
         return typeof(TPanel) == typeof(Bf16Panel<TSimd, TVector>) ? TSimd.LoadBf16((ushort*)row + index) : TSimd.LoadF16((ushort*)row + index);
     }
 
+    private static void Prefetch(byte** rows, int count, int dim)
+    {
+        if (!Sse.IsSupported) return;
+        int bytes = dim * (IsF32 ? 4 : 2);
+        for (int j = 0; j < count; j++)
+        {
+            for (int i = 0; i < bytes; i += 64) Sse.Prefetch0(rows[j] + i);
+        }
+    }
+
     private static float LoadOne(byte* row, int index)
     {
         if (IsF32) return ((float*)row)[index];
@@ -109,6 +124,7 @@ internal readonly unsafe struct NhdTileReader<TSimd, TVector, TPanel> : IKvTileR
             : (float)((Half*)row)[index];
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Rows(in KvTileSource source, in NhdCache cache, int tile, int first, int end, byte** rows)
     {
         new Span<nint>(rows, Panel.Width).Clear();

@@ -45,6 +45,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         crew.Run(&RotateAndStore, &job, tokens * (queryHeads + kvHeads) * dim < RopeSharedFrom);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void RotateAndStore(CpuCrew crew, int worker, RopeJob* job)
     {
         long first = job->Tokens * worker / crew.ActiveThreads;
@@ -82,6 +83,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         for (int head = 0; head < job->Key.Inner; head++) Rotate(Head(job->Key, t, head), cos, cos + half, half, job->Interleaved);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Rotate(float* x, float* cos, float* sin, int half, bool interleaved)
     {
         if (interleaved)
@@ -112,6 +114,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void StoreRow(float* source, byte* target, int count, DType type)
     {
         switch (type)
@@ -128,6 +131,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void StoreBf16(float* source, ushort* target, int count)
     {
         int i = 0;

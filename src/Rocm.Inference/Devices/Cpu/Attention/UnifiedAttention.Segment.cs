@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Rocm.Inference.Devices.Cpu.Panels;
 using Rocm.Inference.Devices.Cpu.Simd;
 
@@ -6,6 +7,7 @@ namespace Rocm.Inference.Devices.Cpu.Attention;
 /// <summary>One segment of keys for the query rows of an item, and what becomes of its result.</summary>
 internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
 {
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void LoadQueries(AttentionJob* job, in AttentionScratch scratch, in AttentionItem work)
     {
         int dim = job->HeadDim;
@@ -22,6 +24,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         Head(operand, work.FirstToken + (row / ratio), (work.Head * ratio) + (row % ratio));
 
     /// <summary>Fills Max, Sum and Values of the item's query rows from the keys of one segment.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AttendSegment<TReader>(AttentionJob* job, in AttentionScratch scratch, in AttentionItem work, int segment)
         where TReader : IKvTileReader<TSimd, TVector>
     {
@@ -66,6 +69,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     }
 
     /// <summary>Turns one row of scores into probabilities relative to the running maximum and rescales what the row has summed so far.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void SoftmaxRow(AttentionJob* job, in AttentionScratch scratch, int row, int tile, int position, int head)
     {
         float* scores = scratch.Scores + ((long)row * Panel.Width);
@@ -105,6 +109,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         scratch.Sum[row] += TSimd.Sum(sum);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Bias(AttentionJob* job, in AttentionScratch scratch, float* scores, int tile, int position, int head)
     {
         TVector cap = TSimd.Create(job->SoftCap), slope = TSimd.Create(job->Slopes == null ? 0 : job->Slopes[head]);
@@ -118,12 +123,14 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scale(float* values, int count, float factor)
     {
         TVector f = TSimd.Create(factor);
         for (int i = 0; i < count; i += TSimd.Count) TSimd.Store(TSimd.Multiply(TSimd.Load(values + i), f), values + i);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float Exp(float x)
     {
         float* lanes = stackalloc float[16];
@@ -132,6 +139,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     }
 
     /// <summary>Merges the result of a segment into the total of a row. Called for the segments in order.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Fold(in AttentionScratch scratch, int row, float max, float sum, float* values)
     {
         if (max == float.NegativeInfinity) return;
@@ -184,6 +192,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     }
 
     /// <summary>Divides by the softmax denominator, which the sink joins, and writes the rows; zeros for a row without keys.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void WriteOutput(AttentionJob* job, in AttentionScratch scratch, in AttentionItem work)
     {
         for (int i = 0; i < work.NumTokens * job->GqaRatio; i++)

@@ -66,12 +66,11 @@ internal static unsafe class PanelPacker
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Transpose4(Vector128<uint> a, Vector128<uint> b, Vector128<uint> c, Vector128<uint> d, uint* target)
     {
-        Vector128<ulong> abLow = ZipLow(a, b).AsUInt64(), abHigh = ZipHigh(a, b).AsUInt64();
-        Vector128<ulong> cdLow = ZipLow(c, d).AsUInt64(), cdHigh = ZipHigh(c, d).AsUInt64();
-        Vector128.Create(abLow.GetLower(), cdLow.GetLower()).AsUInt32().Store(target);
-        Vector128.Create(abLow.GetUpper(), cdLow.GetUpper()).AsUInt32().Store(target + Panel.Width);
-        Vector128.Create(abHigh.GetLower(), cdHigh.GetLower()).AsUInt32().Store(target + (2 * Panel.Width));
-        Vector128.Create(abHigh.GetUpper(), cdHigh.GetUpper()).AsUInt32().Store(target + (3 * Panel.Width));
+        Vector128<uint> abLow = ZipLow(a, b), abHigh = ZipHigh(a, b), cdLow = ZipLow(c, d), cdHigh = ZipHigh(c, d);
+        ZipLowPairs(abLow, cdLow).Store(target);
+        ZipHighPairs(abLow, cdLow).Store(target + Panel.Width);
+        ZipLowPairs(abHigh, cdHigh).Store(target + (2 * Panel.Width));
+        ZipHighPairs(abHigh, cdHigh).Store(target + (3 * Panel.Width));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -88,5 +87,22 @@ internal static unsafe class PanelPacker
         if (Sse2.IsSupported) return Sse2.UnpackHigh(a, b);
         if (AdvSimd.Arm64.IsSupported) return AdvSimd.Arm64.ZipHigh(a, b);
         return Vector128.Create(a[2], b[2], a[3], b[3]);
+    }
+
+    // Not by GetLower and Create: halves of 64 bits go through memory on x64.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<uint> ZipLowPairs(Vector128<uint> a, Vector128<uint> b)
+    {
+        if (Sse2.IsSupported) return Sse2.UnpackLow(a.AsUInt64(), b.AsUInt64()).AsUInt32();
+        if (AdvSimd.Arm64.IsSupported) return AdvSimd.Arm64.ZipLow(a.AsUInt64(), b.AsUInt64()).AsUInt32();
+        return Vector128.Create(a[0], a[1], b[0], b[1]);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<uint> ZipHighPairs(Vector128<uint> a, Vector128<uint> b)
+    {
+        if (Sse2.IsSupported) return Sse2.UnpackHigh(a.AsUInt64(), b.AsUInt64()).AsUInt32();
+        if (AdvSimd.Arm64.IsSupported) return AdvSimd.Arm64.ZipHigh(a.AsUInt64(), b.AsUInt64()).AsUInt32();
+        return Vector128.Create(a[2], a[3], b[2], b[3]);
     }
 }

@@ -1,0 +1,60 @@
+using System.Diagnostics;
+using System.Globalization;
+using Rocm.Inference.Devices;
+using Rocm.Inference.Devices.Cpu;
+
+namespace Rocm.Inference.Benchmarks;
+
+/// <summary>Command-line options of the benchmarks, and how a figure is taken.</summary>
+internal sealed record BenchOptions(int Threads, int Repetitions, int VectorBits)
+{
+    public const string Help = """
+        Usage: Rocm.Inference.Benchmarks COMMAND [--threads N] [--reps N] [--bits 128|256|512]
+          limits     read bandwidth and FMA peak of this machine
+          linear     y = x · Wᵀ in bf16 weights, M = 1 … 512
+          attention  decode and prefill over a paged bf16 cache
+          ops        norms, activations, rotation, packing
+          kernels    linear, attention and ops
+          shape      every kernel of a Llama 1.1B-shaped model with random bf16 weights: decode of 1, 4, 16 streams and prefill of 512
+        """;
+
+    public static BenchOptions Parse(string[] args)
+    {
+        int Option(string name, int otherwise)
+        {
+            int at = Array.IndexOf(args, name);
+            return at < 0 || at + 1 >= args.Length ? otherwise : int.Parse(args[at + 1], CultureInfo.InvariantCulture);
+        }
+
+        return new BenchOptions(Option("--threads", Environment.ProcessorCount), Option("--reps", 9), Option("--bits", 0));
+    }
+
+    public IDevice CreateDevice() => new CpuDevice(new CpuDeviceOptions { NumThreads = Threads, VectorBits = VectorBits });
+
+    /// <summary>Median and best seconds of one call, each repetition long enough to time.</summary>
+    public (double Median, double Best) Time(Action action, double minimumSeconds = 0.02)
+    {
+        action();
+        long start = Stopwatch.GetTimestamp();
+        action();
+        double once = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        int inner = Math.Max(1, (int)(minimumSeconds / Math.Max(once, 1e-7)));
+        var seconds = new double[Repetitions];
+        for (int r = 0; r < Repetitions; r++)
+        {
+            start = Stopwatch.GetTimestamp();
+            for (int i = 0; i < inner; i++) action();
+            seconds[r] = Stopwatch.GetElapsedTime(start).TotalSeconds / inner;
+        }
+
+        Array.Sort(seconds);
+        return (seconds[Repetitions / 2], seconds[0]);
+    }
+
+    public static void Print(string name, (double Median, double Best) time, double work, string unit, double floor)
+    {
+        double median = work / time.Median, best = work / time.Best;
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{name,-44} {median,9:F1} {unit} (best {best:F1}), {median / floor:P0} of the limit (best {best / floor:P0}), {time.Median * 1e3:F3} ms"));
+    }
+}

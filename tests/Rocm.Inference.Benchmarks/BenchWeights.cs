@@ -1,0 +1,42 @@
+using System.Runtime.InteropServices;
+using Rocm.Inference.Devices;
+
+namespace Rocm.Inference.Benchmarks;
+
+/// <summary>Random bf16 weights for benchmarks: small numbers, so that nothing becomes infinite or subnormal.</summary>
+internal static unsafe class BenchWeights
+{
+    public static PackedWeight Pack(IDevice device, int rows, int columns)
+    {
+        long count = (long)rows * columns;
+        var memory = (ushort*)NativeMemory.Alloc((nuint)count, sizeof(ushort));
+        try
+        {
+            uint state = 12345;
+            for (long i = 0; i < count; i++)
+            {
+                // Sign and mantissa from the generator, magnitude near 2^-6.
+                state = (state * 1664525) + 1013904223;
+                memory[i] = (ushort)(0x3C00 | ((state >> 16) & 0x80FF));
+            }
+
+            return device.Pack(new WeightSource(new[] { new WeightMatrix("bench", DType.BF16, rows, columns, (nint)memory, columns * 2L, device) }));
+        }
+        finally
+        {
+            NativeMemory.Free(memory);
+        }
+    }
+
+    public static TensorView Floats(IDevice device, List<DeviceBuffer> buffers, params ReadOnlySpan<long> shape)
+    {
+        long count = 1;
+        foreach (long d in shape) count *= d;
+        DeviceBuffer buffer = device.Allocate(count * sizeof(float));
+        buffers.Add(buffer);
+        TensorView view = buffer.View(DType.F32, shape);
+        Span<float> span = view.AsSpan<float>();
+        for (int i = 0; i < span.Length; i++) span[i] = (float)Math.Sin(i * 0.37) * 0.5f;
+        return view;
+    }
+}

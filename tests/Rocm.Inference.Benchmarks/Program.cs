@@ -1,0 +1,32 @@
+using Rocm.Inference.Benchmarks;
+
+// Stopwatch benchmarks: each figure is printed next to the floors measured in the same run (bandwidth for what streams weights, FMA peak for
+// what computes), because absolute figures of a shared machine drift. Not part of build or test.
+string command = args.Length > 0 ? args[0] : "help";
+var options = BenchOptions.Parse(args);
+switch (command)
+{
+    case "limits":
+        LimitsBench.Run(options);
+        return 0;
+    case "linear":
+        LinearBench.Run(options);
+        return 0;
+    case "attention":
+        AttentionBench.Run(options);
+        return 0;
+    case "ops":
+        OpsBench.Run(options);
+        return 0;
+    case "kernels":
+        LinearBench.Run(options);
+        AttentionBench.Run(options);
+        OpsBench.Run(options);
+        return 0;
+    case "shape":
+        ShapeBench.Run(options);
+        return 0;
+    default:
+        Console.WriteLine(BenchOptions.Help);
+        return command == "help" ? 0 : 1;
+}

@@ -1,0 +1,35 @@
+using Rocm.Inference.TestKit;
+
+namespace Rocm.Inference.Golden.Session;
+
+/// <summary>A temporary Hugging Face folder that a session can load, and damage can be done to.</summary>
+internal sealed class SessionFolder : IDisposable
+{
+    private SessionFolder() => Path = Directory.CreateTempSubdirectory("session-").FullName;
+
+    public string Path { get; }
+
+    /// <summary>A golden checkpoint with a tokenizer of bytes.</summary>
+    public static SessionFolder Golden(string name, GoldenWeights weights = GoldenWeights.Float32, int shards = 1)
+    {
+        var folder = new SessionFolder();
+        GoldenCheckpoint.Load(name).WriteTo(folder.Path, weights, shards);
+        ByteTokenizer.WriteTo(folder.Path);
+        return folder;
+    }
+
+    /// <summary>A copy of the trained model, or a golden checkpoint.</summary>
+    public static SessionFolder Named(string name)
+    {
+        if (name != "tiny-llama") return Golden(name);
+        var folder = new SessionFolder();
+        foreach (string file in Directory.GetFiles(RepositoryPaths.TinyLlama)) System.IO.File.Copy(file, folder.File(System.IO.Path.GetFileName(file)));
+        return folder;
+    }
+
+    public static SessionFolder Empty() => new();
+
+    public string File(string name) => System.IO.Path.Combine(Path, name);
+
+    public void Dispose() => Directory.Delete(Path, recursive: true);
+}

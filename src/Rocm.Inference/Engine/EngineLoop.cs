@@ -61,18 +61,27 @@ internal sealed class EngineLoop
         {
             // Whatever it was, the state of the executor is unknown: nothing is tried again on it.
             _fault = exception;
-            _diagnostics.Faulted(exception);
         }
 
+        // Readers first: nothing that the host's loggers or the executor do can keep them waiting.
         writer.TryComplete();
         EndAll();
+        if (_fault is Exception fault) Attempt(() => _diagnostics.Faulted(fault));
+        Attempt(() => _diagnostics.QueuesChanged(0, 0, 0));
+        if (Attempt(_executor.Dispose) is Exception failure) Attempt(() => _diagnostics.DisposeFailed(failure));
+    }
+
+    /// <summary>Runs what must not break the end of the thread, which would end the process.</summary>
+    private static Exception? Attempt(Action action)
+    {
         try
         {
-            _executor.Dispose();
+            action();
+            return null;
         }
         catch (Exception exception)
         {
-            _diagnostics.DisposeFailed(exception);
+            return exception;
         }
     }
 
@@ -202,7 +211,6 @@ internal sealed class EngineLoop
         foreach (EngineRequest request in _live) request.Stream.Fail(EndError());
         _live.Clear();
         Counters.SetQueues(0, 0, 0);
-        _diagnostics.QueuesChanged(0, 0, 0);
     }
 
     private void RemoveLive(EngineRequest request)

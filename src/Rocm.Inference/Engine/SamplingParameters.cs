@@ -3,9 +3,9 @@ namespace Rocm.Inference.Engine;
 /// <summary>Generation options with the model's defaults filled in and checked against its vocabulary. Immutable.</summary>
 internal sealed class SamplingParameters
 {
-    private SamplingParameters(GenerationOptions options, GenerationDefaults defaults, int promptLen, int maxModelLen)
+    private SamplingParameters(GenerationOptions options, GenerationDefaults defaults, int promptLen, ModelFacts facts)
     {
-        MaxNewTokens = options.MaxNewTokens ?? maxModelLen - promptLen;
+        MaxNewTokens = options.MaxNewTokens ?? facts.MaxModelLen - promptLen;
         MinNewTokens = options.MinNewTokens;
         Temperature = options.Temperature ?? (defaults.DoSample ? defaults.Temperature ?? 1 : 0);
         TopK = options.TopK ?? (defaults.DoSample ? defaults.TopK ?? 0 : 0);
@@ -15,7 +15,7 @@ internal sealed class SamplingParameters
         PresencePenalty = options.PresencePenalty;
         FrequencyPenalty = options.FrequencyPenalty;
         Seed = unchecked((ulong)(options.Seed ?? Random.Shared.NextInt64(long.MinValue, long.MaxValue)));
-        NumLogprobs = options.Logprobs ?? -1;
+        NumLogprobs = Math.Min(options.Logprobs ?? -1, facts.VocabSize);
         StopStrings = [.. options.StopStrings];
         EndTokenIds = options.IgnoreEos ? [.. options.StopTokenIds.Distinct()] : [.. defaults.EosTokenIds.Union(options.StopTokenIds)];
         LogitBias = options.LogitBias is null ? [] : [.. options.LogitBias];
@@ -72,7 +72,7 @@ internal sealed class SamplingParameters
             foreach (int id in options.LogitBias.Keys) CheckId(nameof(options.LogitBias), id, facts.VocabSize);
         }
 
-        var result = new SamplingParameters(options, defaults, prompt.Length, facts.MaxModelLen);
+        var result = new SamplingParameters(options, defaults, prompt.Length, facts);
 
         // Refused here: a row without any token is an error of the sampler, which would end everybody's request.
         IEnumerable<int> banned = result.LogitBias.Where(entry => float.IsNegativeInfinity(entry.Value)).Select(entry => entry.Key);

@@ -116,7 +116,7 @@ internal sealed class SessionLifetime : IAsyncDisposable
     {
         // Called under the lock: give way before anything that waits.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        await _cancelLoading.CancelAsync().ConfigureAwait(false);
+        await _cancelLoading.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_loading is not null) await ((Task)_loading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_loaded is LoadedSession loaded) await loaded.Engine.StopAsync().ConfigureAwait(false);
         _diagnostics.Dispose();

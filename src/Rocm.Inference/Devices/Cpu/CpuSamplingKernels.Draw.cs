@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Numerics.Tensors;
 using Rocm.Inference.Sampling;
 
@@ -8,46 +9,133 @@ internal sealed partial class CpuSamplingKernels
 {
     private const int DigitBits = 11;
     private const int NumBins = 1 << DigitBits;
+    private const int BlockLength = 64;
+    private const int NumLikely = 1000;
 
     /// <summary>Which tokens may be drawn: all with a logit above the threshold, and the first <see cref="NumTies"/> of those equal to it, by id.</summary>
     private readonly record struct Cut(float Threshold, int NumTies);
 
     /// <summary>Draws a token by inverting the cumulative distribution in the order of ids.</summary>
-    private static int Draw(ReadOnlySpan<float> logits, Span<float> weights, in SamplingRow row)
+    private static int Draw(ReadOnlySpan<float> logits, Span<float> scratch, in SamplingRow row)
     {
-        float max = TensorPrimitives.Max(logits);
-        float inverseTemperature = 1 / row.Temperature;
-        TensorPrimitives.Subtract(logits, max, weights);
-        TensorPrimitives.Multiply(weights, inverseTemperature, weights);
-        TensorPrimitives.Exp(weights, weights);
-
-        // Banned tokens have weight 0: a threshold at the lowest finite number keeps them out of every count.
-        var cut = new Cut(float.MinValue, int.MaxValue);
-        if (row.MinP > 0)
+        double uniform = Philox4x32.Uniform(row.Seed, row.Position);
+        bool isTopK = row.TopK > 0 && row.TopK < logits.Length;
+        if (!isTopK && row.TopP >= 1 && row.MinP <= 0)
         {
-            float threshold = max + (row.Temperature * MathF.Log(row.MinP));
-            if (threshold > cut.Threshold) cut = new Cut(threshold, int.MaxValue);
+            Weigh(logits, TensorPrimitives.Max(logits), row.Temperature, scratch);
+            return Invert(logits, scratch, new Cut(float.MinValue, int.MaxValue), uniform);
         }
 
-        if (row.TopK > 0 && row.TopK < logits.Length) cut = CutTopK(logits, row.TopK, cut);
-        if (row.TopP < 1) cut = CutTopP(logits, weights, row.TopP, cut);
+        float[] values = ArrayPool<float>.Shared.Rent(logits.Length);
+        int[] ids = ArrayPool<int>.Shared.Rent(logits.Length);
+        try
+        {
+            float max = TensorPrimitives.Max(logits);
 
+            // Banned tokens have weight 0: a threshold at the lowest finite number keeps them out of every count.
+            float threshold = row.MinP > 0 ? Math.Max(max + (row.Temperature * MathF.Log(row.MinP)), float.MinValue) : float.MinValue;
+            double total = double.NaN;
+            int count;
+            if (isTopK)
+            {
+                count = Collect(logits, Math.Max(threshold, LowerBound(logits, row.TopK, values)), values, ids);
+                Weigh(values.AsSpan(0, count), max, row.Temperature, scratch);
+            }
+            else
+            {
+                Weigh(logits, max, row.Temperature, scratch);
+                count = CollectForTopP(logits, scratch, threshold, row.TopP, values, ids, out total);
+                for (int i = 0; i < count; i++) scratch[i] = scratch[ids[i]];
+            }
+
+            ReadOnlySpan<float> kept = values.AsSpan(0, count);
+            ReadOnlySpan<float> weights = scratch[..count];
+            var cut = new Cut(float.MinValue, int.MaxValue);
+            if (isTopK && row.TopK < count) cut = CutTopK(kept, row.TopK, cut);
+            if (row.TopP < 1) cut = CutTopP(kept, weights, row.TopP, cut, total);
+            return ids[Invert(kept, weights, cut, uniform)];
+        }
+        finally
+        {
+            ArrayPool<float>.Shared.Return(values);
+            ArrayPool<int>.Shared.Return(ids);
+        }
+    }
+
+    private static void Weigh(ReadOnlySpan<float> logits, float max, float temperature, Span<float> weights)
+    {
+        weights = weights[..logits.Length];
+        TensorPrimitives.Subtract(logits, max, weights);
+        TensorPrimitives.Multiply(weights, 1 / temperature, weights);
+        TensorPrimitives.Exp(weights, weights);
+    }
+
+    /// <summary>A number that at least <paramref name="k"/> logits reach: the k-th largest of the blocks' maxima. Found in one fast pass.</summary>
+    private static float LowerBound(ReadOnlySpan<float> logits, int k, Span<float> maxima)
+    {
+        int numBlocks = logits.Length / BlockLength;
+        if (numBlocks <= k) return float.MinValue;
+        for (int block = 0; block < numBlocks; block++) maxima[block] = TensorPrimitives.Max(logits.Slice(block * BlockLength, BlockLength));
+        return CutTopK(maxima[..numBlocks], k, new Cut(float.MinValue, int.MaxValue)).Threshold;
+    }
+
+    /// <summary>Copies the logits that reach a bound, and their ids, in the order of ids.</summary>
+    private static int Collect(ReadOnlySpan<float> logits, float bound, Span<float> values, Span<int> ids)
+    {
+        int count = 0;
+        for (int start = 0; start < logits.Length; start += BlockLength)
+        {
+            ReadOnlySpan<float> block = logits.Slice(start, Math.Min(BlockLength, logits.Length - start));
+            if (!(TensorPrimitives.Max(block) >= bound)) continue;
+            for (int i = 0; i < block.Length; i++)
+            {
+                if (!(block[i] >= bound)) continue;
+                values[count] = block[i];
+                ids[count++] = start + i;
+            }
+        }
+
+        return count;
+    }
+
+    /// <summary>
+    /// Collects what top-p can keep. A thousand likely tokens nearly always hold its share; when they do not, all above the threshold are taken.
+    /// </summary>
+    private static int CollectForTopP(
+        ReadOnlySpan<float> logits, ReadOnlySpan<float> weights, float threshold, float p, Span<float> values, Span<int> ids, out double total)
+    {
+        total = 0;
+        if (p >= 1) return Collect(logits, threshold, values, ids);
+        if (threshold == float.MinValue) total = SumWide(weights);
+        else
+        {
+            for (int id = 0; id < logits.Length; id++) total += logits[id] >= threshold ? weights[id] : 0;
+        }
+
+        int count = Collect(logits, Math.Max(threshold, LowerBound(logits, NumLikely, values)), values, ids);
+        double sum = 0;
+        foreach (int id in ids[..count]) sum += weights[id];
+        return sum >= total * p ? count : Collect(logits, threshold, values, ids);
+    }
+
+    private static int Invert(ReadOnlySpan<float> logits, ReadOnlySpan<float> weights, in Cut cut, double uniform)
+    {
         double total = 0;
         int ties = 0;
-        for (int id = 0; id < logits.Length; id++)
+        for (int i = 0; i < logits.Length; i++)
         {
-            if (IsKept(logits[id], cut, ref ties)) total += weights[id];
+            if (IsKept(logits[i], cut, ref ties)) total += weights[i];
         }
 
-        double target = Philox4x32.Uniform(row.Seed, row.Position) * total;
+        double target = uniform * total;
         double sum = 0;
         int last = -1;
         ties = 0;
-        for (int id = 0; id < logits.Length; id++)
+        for (int i = 0; i < logits.Length; i++)
         {
-            if (!IsKept(logits[id], cut, ref ties) || weights[id] == 0) continue;
-            sum += weights[id];
-            last = id;
+            if (!IsKept(logits[i], cut, ref ties) || weights[i] == 0) continue;
+            sum += weights[i];
+            last = i;
             if (sum > target) break;
         }
 
@@ -86,12 +174,13 @@ internal sealed partial class CpuSamplingKernels
     /// The smallest set of most likely tokens whose weights reach p of the whole. Weights are added up per digit of the logits' order from the top, and the
     /// bin where the sum is reached is looked at more closely, three times in all: no sort.
     /// </summary>
-    private static Cut CutTopP(ReadOnlySpan<float> logits, ReadOnlySpan<float> weights, float p, in Cut before)
+    /// <param name="total">Weight of the whole, of which only a part may be given here; NaN to add up what is given.</param>
+    private static Cut CutTopP(ReadOnlySpan<float> logits, ReadOnlySpan<float> weights, float p, in Cut before, double total)
     {
-        double total = 0;
-        for (int id = 0; id < logits.Length; id++)
+        if (double.IsNaN(total))
         {
-            if (logits[id] >= before.Threshold) total += weights[id];
+            total = 0;
+            for (int id = 0; id < logits.Length; id++) total += logits[id] >= before.Threshold ? weights[id] : 0;
         }
 
         Span<double> sums = stackalloc double[NumBins];

@@ -1,0 +1,113 @@
+using Rocm.Inference.TestKit;
+using Rocm.Inference.Tests.Engine;
+using Xunit;
+
+namespace Rocm.Inference.Tests.Session;
+
+/// <summary>The trained model of the samples through the whole library.</summary>
+public sealed class TinyLlamaTests
+{
+    private static readonly string Folder = Path.Combine(RepositoryPaths.Root, "samples", "models", "tiny-llama");
+    private static readonly GenerationOptions Greedy = new() { Temperature = 0, MaxNewTokens = 40 };
+
+    private static readonly string[] Prompts =
+    [
+        "Gets or sets the", "Initializes a new instance of the", "The exception that is thrown when", "Returns a value that indicates whether",
+        "Converts the string representation of a number to its", "Occurs when", "Represents a collection of", "A task that represents the asynchronous",
+    ];
+
+    [Fact]
+    public async Task Greedy_answers_are_the_same_alone_in_a_batch_in_pieces_on_a_prefix_hit_and_after_preemption()
+    {
+        var expected = new List<IReadOnlyList<int>>();
+        await using (InferenceSession session = await LoadAsync(new() { MaxNumRequests = 1, EnablePrefixCaching = false }))
+        {
+            foreach (string prompt in Prompts) expected.Add((await session.CompleteAsync(prompt, Greedy)).TokenIds);
+        }
+
+        await using (InferenceSession session = await LoadAsync(new()))
+        {
+            await Compare(session);
+            await Compare(session);
+            Assert.True(session.Statistics.PrefixCacheHits > 0, "no prefix was hit");
+        }
+
+        // Pieces of three tokens at most, and memory for two requests at a time.
+        long bytesPerToken;
+        await using (InferenceSession session = await LoadAsync(new() { BlockSize = 4, MaxModelLen = 80 }))
+            bytesPerToken = session.Model.KvCacheBytes / (session.Model.KvCacheTokens + 4);
+        var tight = new InferenceSessionOptions
+        {
+            BlockSize = 4, MaxModelLen = 80, MaxNumBatchedTokens = 8, MaxNumRequests = 8, KvCacheMemoryBytes = bytesPerToken * 120,
+        };
+        await using (InferenceSession session = await LoadAsync(tight))
+        {
+            await Compare(session);
+            Assert.True(session.Statistics.Preemptions > 0, "memory was not tight enough to test anything");
+        }
+
+        async Task Compare(InferenceSession session)
+        {
+            GenerationResult[] results = await Task.WhenAll(Prompts.Select(prompt => session.CompleteAsync(prompt, Greedy)));
+            for (int i = 0; i < Prompts.Length; i++) Assert.Equal(expected[i], results[i].TokenIds);
+        }
+    }
+
+    [Fact]
+    public async Task Streamed_pieces_add_up_to_the_decoded_ids_and_the_facts_are_told()
+    {
+        await using InferenceSession session = await LoadAsync(new());
+        string text = string.Empty;
+        var ids = new List<int>();
+        GenerationUpdate? last = null;
+        await foreach (GenerationUpdate update in session.GenerateAsync("Gets or sets the", Greedy with { Logprobs = 3 }))
+        {
+            text += update.Text;
+            ids.AddRange(update.TokenIds);
+            Assert.Equal(update.TokenIds, update.Logprobs.Select(entry => entry.TokenId));
+            Assert.All(update.Logprobs, entry => Assert.Equal(entry.TokenId, entry.Top[0].TokenId));
+            last = update;
+        }
+
+        int[] prompt = session.Tokenizer.Encode("Gets or sets the");
+        Assert.Equal("Gets or sets the" + text, session.Tokenizer.Decode([.. prompt, .. ids]));
+        Assert.Equal(new GenerationUsage(prompt.Length, 0, ids.Count), last!.Usage);
+        Assert.NotNull(last.FinishReason);
+        Assert.True(last.Timings!.TimeToFirstToken > TimeSpan.Zero);
+        Assert.Equal(("tiny-llama", "LlamaForCausalLM"), (session.Model.Name, session.Model.Architecture));
+        Assert.Equal(DeviceKind.Cpu, session.Device.Kind);
+        Assert.Equal("TRITON_ATTN", session.Attention.Name);
+    }
+
+    [Fact]
+    public async Task Sixty_four_callers_of_which_half_cancel_on_the_real_model()
+    {
+        await using InferenceSession session = await LoadAsync(new() { MaxNumRequests = 16 });
+        var expected = new List<string>();
+        foreach (string prompt in Prompts) expected.Add((await session.CompleteAsync(prompt, Greedy)).Text);
+        await Task.WhenAll(Enumerable.Range(0, 64).Select(i => Task.Run(async () =>
+        {
+            if (i % 2 == 0)
+            {
+                Assert.Equal(expected[i / 2 % 8], (await session.CompleteAsync(Prompts[i / 2 % 8], Greedy)).Text);
+                return;
+            }
+
+            using var cancel = new CancellationTokenSource();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+            {
+                await foreach (GenerationUpdate _ in session.GenerateAsync(Prompts[i % 8], Greedy with { MaxNewTokens = 200, IgnoreEos = true }, cancel.Token))
+                    await cancel.CancelAsync();
+            });
+        })));
+        await EngineTests.WaitUntil(() => session.Statistics is { RunningRequests: 0, WaitingRequests: 0, KvCacheBlocksUsed: 0 });
+    }
+
+    private static Task<InferenceSession> LoadAsync(InferenceSessionOptions options)
+    {
+        options.Device = DevicePreference.Cpu;
+        options.NumThreads = 2;
+        options.KvCacheMemoryBytes ??= 64 << 20;
+        return InferenceSession.LoadAsync(Folder, options);
+    }
+}

@@ -8,50 +8,13 @@ namespace Rocm.Inference.Tests.Session;
 public sealed class TinyLlamaTests
 {
     private static readonly string Folder = Path.Combine(RepositoryPaths.Root, "samples", "models", "tiny-llama");
-    private static readonly GenerationOptions Greedy = new() { Temperature = 0, MaxNewTokens = 40 };
+    private static readonly GenerationOptions Greedy = new() { Temperature = 0, MaxNewTokens = 20 };
 
     private static readonly string[] Prompts =
     [
         "Gets or sets the", "Initializes a new instance of the", "The exception that is thrown when", "Returns a value that indicates whether",
         "Converts the string representation of a number to its", "Occurs when", "Represents a collection of", "A task that represents the asynchronous",
     ];
-
-    [Fact]
-    public async Task Greedy_answers_are_the_same_alone_in_a_batch_in_pieces_on_a_prefix_hit_and_after_preemption()
-    {
-        var expected = new List<IReadOnlyList<int>>();
-        await using (InferenceSession session = await LoadAsync(new() { MaxNumRequests = 1, EnablePrefixCaching = false }))
-        {
-            foreach (string prompt in Prompts) expected.Add((await session.CompleteAsync(prompt, Greedy)).TokenIds);
-        }
-
-        await using (InferenceSession session = await LoadAsync(new()))
-        {
-            await Compare(session);
-            await Compare(session);
-            Assert.True(session.Statistics.PrefixCacheHits > 0, "no prefix was hit");
-        }
-
-        // Pieces of three tokens at most, and memory for two requests at a time.
-        long bytesPerToken;
-        await using (InferenceSession session = await LoadAsync(new() { BlockSize = 4, MaxModelLen = 80 }))
-            bytesPerToken = session.Model.KvCacheBytes / (session.Model.KvCacheTokens + 4);
-        var tight = new InferenceSessionOptions
-        {
-            BlockSize = 4, MaxModelLen = 80, MaxNumBatchedTokens = 8, MaxNumRequests = 8, KvCacheMemoryBytes = bytesPerToken * 120,
-        };
-        await using (InferenceSession session = await LoadAsync(tight))
-        {
-            await Compare(session);
-            Assert.True(session.Statistics.Preemptions > 0, "memory was not tight enough to test anything");
-        }
-
-        async Task Compare(InferenceSession session)
-        {
-            GenerationResult[] results = await Task.WhenAll(Prompts.Select(prompt => session.CompleteAsync(prompt, Greedy)));
-            for (int i = 0; i < Prompts.Length; i++) Assert.Equal(expected[i], results[i].TokenIds);
-        }
-    }
 
     [Fact]
     public async Task Streamed_pieces_add_up_to_the_decoded_ids_and_the_facts_are_told()

@@ -172,9 +172,9 @@ internal sealed partial class CpuSamplingKernels
 
     /// <summary>
     /// The smallest set of most likely tokens whose weights reach p of the whole. Weights are added up per digit of the logits' order from the top, and the
-    /// bin where the sum is reached is looked at more closely, three times in all: no sort.
+    /// bin where the sum is reached is looked at more closely, three times in all: no sort. The total is that of the whole distribution, of which only a part may
+    /// be given here; NaN to add up what is given.
     /// </summary>
-    /// <param name="total">Weight of the whole, of which only a part may be given here; NaN to add up what is given.</param>
     private static Cut CutTopP(ReadOnlySpan<float> logits, ReadOnlySpan<float> weights, float p, in Cut before, double total)
     {
         if (double.IsNaN(total))

@@ -1,28 +1,28 @@
-using System.Runtime.InteropServices;
 using Rocm.Inference.Devices;
 using Rocm.Inference.TestKit;
 
 namespace Rocm.Inference.Conformance.Devices;
 
-/// <summary>A random matrix in a checkpoint's element type, in memory that ends with the last element.</summary>
+/// <summary>A random matrix in a checkpoint's element type, in memory that ends with the last element at a page nobody may read.</summary>
 internal sealed unsafe class WeightFixture : IDisposable
 {
-    private readonly void* _memory;
+    private readonly GuardedMemory _memory;
 
     public WeightFixture(TestRandom random, DType dtype, int rows, int columns, double scale = 0.5)
     {
         float[] values = random.Floats((long)rows * columns, scale);
-        _memory = NativeMemory.Alloc((nuint)(values.Length * dtype.ByteSize()));
+        _memory = new GuardedMemory((long)values.Length * dtype.ByteSize());
+        nint address = _memory.Address;
         Values = new double[values.Length];
         for (int i = 0; i < values.Length; i++)
         {
             uint bits = OracleNumbers.Encode(dtype, values[i]);
             Values[i] = OracleNumbers.Decode(dtype, bits);
-            if (dtype == DType.F32) ((uint*)_memory)[i] = bits;
-            else ((ushort*)_memory)[i] = (ushort)bits;
+            if (dtype == DType.F32) ((uint*)address)[i] = bits;
+            else ((ushort*)address)[i] = (ushort)bits;
         }
 
-        Matrix = new WeightMatrix($"{dtype}[{rows}, {columns}]", dtype, rows, columns, (nint)_memory, (long)columns * dtype.ByteSize(), this);
+        Matrix = new WeightMatrix($"{dtype}[{rows}, {columns}]", dtype, rows, columns, address, (long)columns * dtype.ByteSize(), this);
     }
 
     /// <summary>[rows, columns] exactly.</summary>
@@ -30,5 +30,5 @@ internal sealed unsafe class WeightFixture : IDisposable
 
     public WeightMatrix Matrix { get; }
 
-    public void Dispose() => NativeMemory.Free(_memory);
+    public void Dispose() => _memory.Dispose();
 }

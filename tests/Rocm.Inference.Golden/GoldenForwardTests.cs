@@ -18,7 +18,7 @@ public sealed class GoldenForwardTests : IDisposable
     private const double Tolerance = 2e-5;
 
     private readonly string _folder = Directory.CreateTempSubdirectory("golden-").FullName;
-    private readonly CpuDevice _device = new(new CpuDeviceOptions { NumThreads = 2 });
+    private readonly CpuDevice _device = new(new CpuDeviceOptions { NumThreads = 1 });
 
     public static TheoryData<string> Supported => GoldenPlanTests.Supported;
 

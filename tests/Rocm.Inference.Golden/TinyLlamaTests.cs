@@ -12,7 +12,7 @@ public sealed class TinyLlamaTests : IDisposable
     /// <summary>Logits reach 20; f32 rounding over five layers stays well below. The smallest lead of a greedy step is 5e-3.</summary>
     private const double Tolerance = 1e-4;
 
-    private readonly CpuDevice _device = new(new CpuDeviceOptions { NumThreads = 2 });
+    private readonly CpuDevice _device = new(new CpuDeviceOptions { NumThreads = 1 });
 
     public void Dispose() => _device.Dispose();
 

@@ -48,6 +48,9 @@ internal static class RopeConfig
         };
     }
 
+    /// <summary>A base under some name. Above 1: scalings divide by its logarithm.</summary>
+    public static double Theta(ConfigSection section, string name, double fallback) => section.Number(name, 1 + 1e-6, ConfigLimits.RopeTheta, fallback);
+
     private static RopeParameters Dynamic(ConfigSection section, DecoderDimensions dimensions, RopeParameters plain)
     {
         if (plain.RotaryDim == 2) throw section.Bad("rope_type", "more than 2 rotated elements for dynamic", "2");
@@ -109,8 +112,6 @@ internal static class RopeConfig
     private static double Mscale(double factor, double mscale) => factor <= 1 ? 1 : (0.1 * mscale * Math.Log(factor)) + 1;
 
     private static double Factor(ConfigSection section) => section.Number("factor", 1e-6, ConfigLimits.RopeFactor);
-
-    private static double Theta(ConfigSection section, string name, double fallback) => section.Number(name, 1 + 1e-6, ConfigLimits.RopeTheta, fallback);
 
     // Phi-3 has the original length beside rope_scaling, where it wins; all others have it inside.
     private static int Original(ConfigSection config, ConfigSection section, DecoderDimensions dimensions) =>

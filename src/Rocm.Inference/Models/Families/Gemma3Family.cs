@@ -63,12 +63,12 @@ internal sealed class Gemma3Family : IModelFamily
     private static RopeParameters GlobalRope(ConfigSection config, DecoderDimensions dimensions)
     {
         ConfigSection? scaling = config.OptionalSection("rope_scaling") ?? config.OptionalSection("rope_parameters")?.OptionalSection(Global);
-        return RopeConfig.Read(config, scaling, dimensions, config.Number("rope_theta", 1, ConfigLimits.RopeTheta, 1_000_000));
+        return RopeConfig.Read(config, scaling, dimensions, RopeConfig.Theta(config, "rope_theta", 1_000_000));
     }
 
     private static RopeParameters LocalRope(ConfigSection config, DecoderDimensions dimensions)
     {
         ConfigSection? scaling = config.OptionalSection("rope_parameters")?.OptionalSection(Local);
-        return RopeConfig.Read(config, scaling, dimensions, config.Number("rope_local_base_freq", 1, ConfigLimits.RopeTheta, 10_000));
+        return RopeConfig.Read(config, scaling, dimensions, RopeConfig.Theta(config, "rope_local_base_freq", 10_000));
     }
 }

@@ -6,7 +6,7 @@ namespace Rocm.Inference.Models.Weights;
 
 /// <summary>
 /// A safetensors file, checked completely and mapped read-only. The mapping is owned by a SafeHandle; addresses are valid until disposal.
-/// Nothing of the data is read at opening.
+/// Nothing of the data is read at opening. The file must not be shortened by others while it is mapped: no program survives reading past its end.
 /// </summary>
 internal sealed class SafetensorsFile : IDisposable
 {

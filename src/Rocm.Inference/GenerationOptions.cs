@@ -1,9 +1,9 @@
 namespace Rocm.Inference;
 
 /// <summary>
-/// How one answer is generated. Everything is optional; what is null comes from the model's <c>generation_config.json</c> as Hugging Face does it:
-/// if that file asks for sampling (<c>do_sample</c>), its temperature, top-k, top-p and min-p are used, else generation is greedy; its
-/// repetition penalty is always used. Values are checked when the call is made.
+/// How one answer is generated. Everything is optional; what is null comes from the model's <c>generation_config.json</c> as Hugging Face
+/// does it: if that file asks for sampling (<c>do_sample</c>), its temperature, top-k, top-p and min-p are used, else generation is greedy;
+/// its repetition penalty is always used. Values are checked when the call is made.
 /// </summary>
 /// <remarks>
 /// Order of operations on a row of logits: log-probabilities are taken from the raw logits; then bias and bans, repetition, frequency and
@@ -33,7 +33,9 @@ public sealed record GenerationOptions
     /// <summary>Drop tokens less likely than this share of the most likely one, in [0, 1]; 0 = off.</summary>
     public float? MinP { get; init; }
 
-    /// <summary>Divides positive and multiplies negative logits of tokens that occurred in prompt or answer, in [0.01, 100]; 1 = off.</summary>
+    /// <summary>
+    /// Divides positive and multiplies negative logits of tokens that occurred in prompt or answer, in [0.01, 100]; 1 = off.
+    /// </summary>
     public float? RepetitionPenalty { get; init; }
 
     /// <summary>Subtracted once from the logits of tokens that occurred in the answer, in [−2, 2]; 0 = off.</summary>
@@ -49,10 +51,15 @@ public sealed record GenerationOptions
     /// <value>Default: another one for every call.</value>
     public long? Seed { get; init; }
 
-    /// <summary>Null = no log-probabilities; 0 = of each generated token; n = also of the n most likely tokens at its place, n ≤ <see cref="MaxLogprobs"/>.</summary>
+    /// <summary>
+    /// Null = no log-probabilities; 0 = of each generated token; n = also of the n most likely tokens at its place, n ≤
+    /// <see cref="MaxLogprobs"/>.
+    /// </summary>
     public int? Logprobs { get; init; }
 
-    /// <summary>Texts that end the answer; they, and what follows, are not part of it. At most 64 of at most 1024 characters, none empty.</summary>
+    /// <summary>
+    /// Texts that end the answer; they, and what follows, are not part of it. At most 64 of at most 1024 characters, none empty.
+    /// </summary>
     public IReadOnlyList<string> StopStrings { get; init; } = [];
 
     /// <summary>Token ids that end the answer, besides the model's own.</summary>
@@ -65,8 +72,8 @@ public sealed record GenerationOptions
     public bool AddSpecialTokens { get; init; } = true;
 
     /// <summary>
-    /// Whether special tokens that a text prompt spells out count as such. Only for text whose author may control the model, such as a rendered
-    /// chat template; else they are the plain text they look like.
+    /// Whether special tokens that a text prompt spells out count as such. Only for text whose author may control the model, such as a
+    /// rendered chat template; else they are the plain text they look like.
     /// </summary>
     public bool AllowSpecialTokensInPrompt { get; init; }
 

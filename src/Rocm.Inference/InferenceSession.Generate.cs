@@ -16,9 +16,12 @@ public sealed partial class InferenceSession
     /// <param name="prompt">The text; not passed through a chat template.</param>
     /// <param name="options">How to generate, or null for the defaults.</param>
     /// <param name="cancellationToken">Ends the generation with <see cref="OperationCanceledException"/>, wherever it is.</param>
-    /// <returns>Pieces as they come; the last one has the finish reason, usage and timings. Leaving the loop early ends the request.</returns>
-    /// <exception cref="ArgumentException">At once: an option is out of range, or the text is not valid UTF-16. On enumeration: the prompt has no tokens, or an id is not in the vocabulary.</exception>
-    /// <exception cref="ContextLengthExceededException">On enumeration, before anything is computed: prompt and answer do not fit.</exception>
+    /// <returns>Pieces as they come; the last one has the finish reason, usage and timings. Leaving the loop early ends the
+    /// request.</returns>
+    /// <exception cref="ArgumentException">At once: an option is out of range, or the text is not valid UTF-16. On enumeration: the prompt
+    /// has no tokens, or an id is not in the vocabulary.</exception>
+    /// <exception cref="ContextLengthExceededException">On enumeration, before anything is computed: prompt and answer do not
+    /// fit.</exception>
     /// <exception cref="RocmInferenceException">On enumeration: loading or the device failed; the inner exception is the cause.</exception>
     /// <exception cref="ObjectDisposedException">The session is disposed, or was during the generation.</exception>
     public IAsyncEnumerable<GenerationUpdate> GenerateAsync(
@@ -32,13 +35,18 @@ public sealed partial class InferenceSession
         return StreamAsync(prompt, default, options, cancellationToken);
     }
 
-    /// <summary>Continues a sequence of token ids. Nothing happens until the result is enumerated; every enumeration is a request of its own.</summary>
+    /// <summary>
+    /// Continues a sequence of token ids. Nothing happens until the result is enumerated; every enumeration is a request of its own.
+    /// </summary>
     /// <param name="promptIds">The ids, as they are: nothing is added. Must not change until the first piece has come.</param>
     /// <param name="options">How to generate, or null for the defaults.</param>
     /// <param name="cancellationToken">Ends the generation with <see cref="OperationCanceledException"/>, wherever it is.</param>
-    /// <returns>Pieces as they come; the last one has the finish reason, usage and timings. Leaving the loop early ends the request.</returns>
-    /// <exception cref="ArgumentException">At once: an option is out of range, or there are no ids. On enumeration: an id is not in the vocabulary.</exception>
-    /// <exception cref="ContextLengthExceededException">On enumeration, before anything is computed: prompt and answer do not fit.</exception>
+    /// <returns>Pieces as they come; the last one has the finish reason, usage and timings. Leaving the loop early ends the
+    /// request.</returns>
+    /// <exception cref="ArgumentException">At once: an option is out of range, or there are no ids. On enumeration: an id is not in the
+    /// vocabulary.</exception>
+    /// <exception cref="ContextLengthExceededException">On enumeration, before anything is computed: prompt and answer do not
+    /// fit.</exception>
     /// <exception cref="RocmInferenceException">On enumeration: loading or the device failed; the inner exception is the cause.</exception>
     /// <exception cref="ObjectDisposedException">The session is disposed, or was during the generation.</exception>
     public IAsyncEnumerable<GenerationUpdate> GenerateAsync(

@@ -3,12 +3,12 @@ using Rocm.Inference.Engine;
 namespace Rocm.Inference;
 
 /// <summary>
-/// A loaded model that answers prompts. Safe for any number of concurrent callers: their requests are batched. All computing happens on threads of the
-/// session and its device, never on a caller's.
+/// A loaded model that answers prompts. Safe for any number of concurrent callers: their requests are batched. All computing happens on
+/// threads of the session and its device, never on a caller's.
 /// </summary>
 /// <remarks>
-/// A session from dependency injection may not be loaded yet: members that wait load it first, and <see cref="WhenReadyAsync"/> does only that. Disposing ends all
-/// running generations with <see cref="ObjectDisposedException"/> and waits for the step in flight.
+/// A session from dependency injection may not be loaded yet: members that wait load it first, and <see cref="WhenReadyAsync"/> does only
+/// that. Disposing ends all running generations with <see cref="ObjectDisposedException"/> and waits for the step in flight.
 /// </remarks>
 public sealed partial class InferenceSession : IAsyncDisposable, IDisposable
 {
@@ -47,10 +47,12 @@ public sealed partial class InferenceSession : IAsyncDisposable, IDisposable
     /// <param name="options">Options, or null for the defaults.</param>
     /// <param name="progress">Told how loading gets on, from the loading thread.</param>
     /// <param name="cancellationToken">Stops loading; nothing stays behind.</param>
-    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Lists every option, and every environment variable, that is wrong.</exception>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Lists every option, and every environment variable, that
+    /// is wrong.</exception>
     /// <exception cref="ModelLoadException">A file of the model is missing, damaged or of an unknown kind.</exception>
     /// <exception cref="DeviceNotAvailableException">A device was asked for that is not there.</exception>
-    /// <exception cref="RocmInferenceException">The model does not fit into memory, or the attention backend asked for cannot serve it.</exception>
+    /// <exception cref="RocmInferenceException">The model does not fit into memory, or the attention backend asked for cannot serve
+    /// it.</exception>
     /// <exception cref="OperationCanceledException">Loading was cancelled.</exception>
     public static Task<InferenceSession> LoadAsync(
         string modelPath,

@@ -9,7 +9,8 @@ namespace Rocm.Inference;
 
 /// <summary>
 /// Builds sessions from options and from what is not data: loggers, meters, own attention backends, a shared device.
-/// <see cref="InferenceSession.LoadAsync(string, InferenceSessionOptions?, IProgress{ModelLoadProgress}?, CancellationToken)"/> and dependency injection go through it. Not thread-safe.
+/// <see cref="InferenceSession.LoadAsync(string, InferenceSessionOptions?, IProgress{ModelLoadProgress}?, CancellationToken)"/> and
+/// dependency injection go through it. Not thread-safe.
 /// </summary>
 public sealed class InferenceSessionBuilder
 {
@@ -86,7 +87,10 @@ public sealed class InferenceSessionBuilder
         return this;
     }
 
-    /// <summary>Checks the options and makes a session that loads at its first call, or with <see cref="InferenceSession.WhenReadyAsync"/>. Does no I/O.</summary>
+    /// <summary>
+    /// Checks the options and makes a session that loads at its first call, or with <see cref="InferenceSession.WhenReadyAsync"/>. Does no
+    /// I/O.
+    /// </summary>
     /// <exception cref="OptionsValidationException">Lists every option, and every environment variable, that is wrong.</exception>
     public InferenceSession Build()
     {

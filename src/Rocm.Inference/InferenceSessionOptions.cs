@@ -9,12 +9,15 @@ namespace Rocm.Inference;
 public sealed class InferenceSessionOptions
 {
     /// <summary>Folder of a Hugging Face model: <c>config.json</c>, <c>tokenizer.json</c> and safetensors files.</summary>
-    /// <value>Required; <see cref="InferenceSession.LoadAsync(string, InferenceSessionOptions?, IProgress{ModelLoadProgress}?, CancellationToken)"/> sets it.</value>
+    /// <value>Required;
+    /// <see cref="InferenceSession.LoadAsync(string, InferenceSessionOptions?, IProgress{ModelLoadProgress}?, CancellationToken)"/> sets
+    /// it.</value>
     [Required]
     public string? ModelPath { get; set; }
 
     /// <summary>Where to run.</summary>
-    /// <value>Default: the environment variable <c>ROCM_INFERENCE_DEVICE</c> (auto, cpu or hip), else <see cref="DevicePreference.Auto"/>.</value>
+    /// <value>Default: the environment variable <c>ROCM_INFERENCE_DEVICE</c> (auto, cpu or hip), else
+    /// <see cref="DevicePreference.Auto"/>.</value>
     [EnumDataType(typeof(DevicePreference))]
     public DevicePreference? Device { get; set; }
 
@@ -23,8 +26,11 @@ public sealed class InferenceSessionOptions
     [Range(0, 255)]
     public int? DeviceIndex { get; set; }
 
-    /// <summary>Name of the attention backend to use, for example <c>TRITON_ATTN</c>; loading fails with the reasons if it cannot serve the model.</summary>
-    /// <value>Default: the environment variable <c>ROCM_INFERENCE_ATTENTION_BACKEND</c>, else the best backend that supports the model.</value>
+    /// <summary>
+    /// Name of the attention backend to use, for example <c>TRITON_ATTN</c>; loading fails with the reasons if it cannot serve the model.
+    /// </summary>
+    /// <value>Default: the environment variable <c>ROCM_INFERENCE_ATTENTION_BACKEND</c>, else the best backend that supports the
+    /// model.</value>
     [StringLength(100, MinimumLength = 1)]
     public string? AttentionBackend { get; set; }
 
@@ -33,7 +39,9 @@ public sealed class InferenceSessionOptions
     [Range(1, 16 * 1024 * 1024)]
     public int? MaxModelLen { get; set; }
 
-    /// <summary>Most tokens computed in one step, over all requests: larger is better for throughput, smaller for latency and memory.</summary>
+    /// <summary>
+    /// Most tokens computed in one step, over all requests: larger is better for throughput, smaller for latency and memory.
+    /// </summary>
     /// <value>Default: 2048; the longest sequence if that is more and chunked prefill is off.</value>
     [Range(1, 1024 * 1024)]
     public int? MaxNumBatchedTokens { get; set; }

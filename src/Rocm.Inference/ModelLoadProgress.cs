@@ -20,8 +20,8 @@ public enum ModelLoadPhase
 }
 
 /// <summary>
-/// How far loading is. Reports never go back, in phase or in number; numbers are absolute, so that a late report does no harm, and a phase with
-/// many steps reports at most some twenty times a second.
+/// How far loading is. Reports never go back, in phase or in number; numbers are absolute, so that a late report does no harm, and a phase
+/// with many steps reports at most some twenty times a second.
 /// </summary>
 /// <param name="Phase">The phase.</param>
 /// <param name="Done">Units done in this phase.</param>

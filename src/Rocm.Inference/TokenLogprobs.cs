@@ -14,6 +14,8 @@ public sealed record TokenLogprobs
     /// <summary>ln p of the generated token.</summary>
     public required float Logprob { get; init; }
 
-    /// <summary>The most likely tokens at this place, most likely first; as many as <see cref="GenerationOptions.Logprobs"/> asks.</summary>
+    /// <summary>
+    /// The most likely tokens at this place, most likely first; as many as <see cref="GenerationOptions.Logprobs"/> asks.
+    /// </summary>
     public IReadOnlyList<TokenLogprob> Top { get; init; } = [];
 }

@@ -9,8 +9,9 @@ namespace Microsoft.Extensions.DependencyInjection;
 
 /// <summary>Registers <see cref="InferenceSession"/> as a singleton, with or without a key.</summary>
 /// <remarks>
-/// Options are validated when the host starts. Resolving a session does no I/O; the host loads it at its start (<see cref="InferenceSessionOptions.LoadOnStart"/>),
-/// without a host the first call does. The container disposes the session. Calling twice for one key adds to the same session.
+/// Options are validated when the host starts. Resolving a session does no I/O; the host loads it at its start
+/// (<see cref="InferenceSessionOptions.LoadOnStart"/>), without a host the first call does. The container disposes the session. Calling
+/// twice for one key adds to the same session.
 /// </remarks>
 public static class RocmInferenceServiceCollectionExtensions
 {

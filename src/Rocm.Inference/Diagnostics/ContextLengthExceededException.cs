@@ -1,6 +1,8 @@
 namespace Rocm.Inference;
 
-/// <summary>A prompt, or prompt and asked-for answer together, is longer than the session accepts. Thrown before anything is computed.</summary>
+/// <summary>
+/// A prompt, or prompt and asked-for answer together, is longer than the session accepts. Thrown before anything is computed.
+/// </summary>
 public sealed class ContextLengthExceededException : RocmInferenceException
 {
     /// <summary>Creates the exception with a generic message.</summary>

@@ -1,6 +1,8 @@
 namespace Rocm.Inference.Engine;
 
-/// <summary>Numbers that the engine's thread writes and any thread reads. Each is right by itself; together they may be of neighbouring steps.</summary>
+/// <summary>
+/// Numbers that the engine's thread writes and any thread reads. Each is right by itself; together they may be of neighbouring steps.
+/// </summary>
 internal sealed class EngineCounters
 {
     private int _running;

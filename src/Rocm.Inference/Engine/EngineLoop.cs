@@ -7,8 +7,8 @@ using Rocm.Inference.Scheduling;
 namespace Rocm.Inference.Engine;
 
 /// <summary>
-/// The engine's thread: takes commands, schedules, executes, samples, streams. Everything it touches is its own, but for streams and counters. A step of
-/// steady decoding allocates nothing.
+/// The engine's thread: takes commands, schedules, executes, samples, streams. Everything it touches is its own, but for streams and
+/// counters. A step of steady decoding allocates nothing.
 /// </summary>
 internal sealed class EngineLoop
 {

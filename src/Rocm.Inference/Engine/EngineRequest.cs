@@ -5,8 +5,8 @@ using Rocm.Inference.Scheduling;
 namespace Rocm.Inference.Engine;
 
 /// <summary>
-/// One generation, from submission to its end. Made by the caller's thread; <see cref="Cancel"/> may be called from any thread, everything else belongs to the
-/// engine's.
+/// One generation, from submission to its end. Made by the caller's thread; <see cref="Cancel"/> may be called from any thread, everything
+/// else belongs to the engine's.
 /// </summary>
 internal sealed class EngineRequest
 {
@@ -87,7 +87,9 @@ internal sealed class EngineRequest
         Stream.Add(id, logprob, top, text, wakeReader: Ending is null);
     }
 
-    /// <summary>Ends the stream with the text that was held back, usage and timings. Called when the scheduler has let go of the request.</summary>
+    /// <summary>
+    /// Ends the stream with the text that was held back, usage and timings. Called when the scheduler has let go of the request.
+    /// </summary>
     public void Finish()
     {
         if (Ending != FinishReason.StopString) FlushText();

@@ -2,7 +2,9 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Rocm.Inference.Engine;
 
-/// <summary>Checks the arguments of a generation when the call is made; what depends on the model is checked when the request is built.</summary>
+/// <summary>
+/// Checks the arguments of a generation when the call is made; what depends on the model is checked when the request is built.
+/// </summary>
 internal static class GenerationOptionsValidation
 {
     private const int MaxStopStrings = 64;

@@ -4,8 +4,8 @@ using Rocm.Inference.Sampling;
 namespace Rocm.Inference.Engine;
 
 /// <summary>
-/// What the engine has for one reader and the reader has not taken yet. The engine adds without waiting and without allocating while the reader
-/// keeps up; the reader takes all at once. One reader at a time. The reader's continuation never runs on the engine's thread.
+/// What the engine has for one reader and the reader has not taken yet. The engine adds without waiting and without allocating while the
+/// reader keeps up; the reader takes all at once. One reader at a time. The reader's continuation never runs on the engine's thread.
 /// </summary>
 internal sealed class GenerationStream : IValueTaskSource<bool>, IThreadPoolWorkItem
 {

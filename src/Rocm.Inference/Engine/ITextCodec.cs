@@ -6,7 +6,9 @@ internal interface ITextCodec
     /// <summary>Thread-safe.</summary>
     int[] Encode(string text, bool addSpecialTokens, bool allowSpecialTokens);
 
-    /// <summary>Makes the decoder of one answer: text that goes on where the prompt ends, with a space in between where the tokens say so.</summary>
+    /// <summary>
+    /// Makes the decoder of one answer: text that goes on where the prompt ends, with a space in between where the tokens say so.
+    /// </summary>
     IDetokenizer CreateDetokenizer(ReadOnlySpan<int> prompt);
 }
 

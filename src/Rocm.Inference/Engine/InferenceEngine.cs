@@ -4,7 +4,8 @@ using Rocm.Inference.Scheduling;
 namespace Rocm.Inference.Engine;
 
 /// <summary>
-/// The callers' side of the engine: takes requests from any thread and hands them to the one thread that owns executor, scheduler and cache.
+/// The callers' side of the engine: takes requests from any thread and hands them to the one thread that owns executor, scheduler and
+/// cache.
 /// </summary>
 internal sealed class InferenceEngine
 {

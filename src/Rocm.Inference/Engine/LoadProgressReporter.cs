@@ -3,7 +3,8 @@ using System.Diagnostics;
 namespace Rocm.Inference.Engine;
 
 /// <summary>
-/// Passes progress on to the caller: never backwards, and at most once in 50 ms within a phase, except for its end. Called from one thread at a time.
+/// Passes progress on to the caller: never backwards, and at most once in 50 ms within a phase, except for its end. Called from one thread
+/// at a time.
 /// </summary>
 internal sealed class LoadProgressReporter(IProgress<ModelLoadProgress>? target)
 {

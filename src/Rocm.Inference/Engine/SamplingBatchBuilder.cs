@@ -3,7 +3,9 @@ using Rocm.Inference.Scheduling;
 
 namespace Rocm.Inference.Engine;
 
-/// <summary>Lays out what the sampler needs to know about a step's requests: one row per request that samples, in the step's order.</summary>
+/// <summary>
+/// Lays out what the sampler needs to know about a step's requests: one row per request that samples, in the step's order.
+/// </summary>
 internal static class SamplingBatchBuilder
 {
     public static void Build(SamplingBatch batch, ReadOnlySpan<ScheduledRow> rows)

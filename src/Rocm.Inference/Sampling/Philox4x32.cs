@@ -27,7 +27,9 @@ internal static class Philox4x32
         return (c0, c1, c2, c3);
     }
 
-    /// <summary>The number in [0, 1) that draws the token at a place of a sequence: the first 53 bits of the words at that counter.</summary>
+    /// <summary>
+    /// The number in [0, 1) that draws the token at a place of a sequence: the first 53 bits of the words at that counter.
+    /// </summary>
     /// <param name="seed">Key.</param>
     /// <param name="position">Counter.</param>
     public static double Uniform(ulong seed, long position)

@@ -1,8 +1,8 @@
 namespace Rocm.Inference.Sampling;
 
 /// <summary>
-/// Which tokens occurred in one request, and how often they were generated: an open-addressing table over a dense list, so that the list can
-/// be handed to a sampler as it is and counting a token costs O(1).
+/// Which tokens occurred in one request, and how often they were generated: an open-addressing table over a dense list, so that the list
+/// can be handed to a sampler as it is and counting a token costs O(1).
 /// </summary>
 internal sealed class TokenCounts
 {

@@ -40,20 +40,7 @@ public sealed class EngineTests
     [Fact]
     public async Task Sixty_four_callers_of_which_half_cancel_get_their_own_answers_or_their_own_cancellation()
     {
-        // A request of a caller who cancels waits for it, or a slow reader would find its answer complete.
-        var options = new FakeModelOptions
-        {
-            MaxNumRequests = 16,
-            NumBlocks = 200,
-            OnStep = step =>
-            {
-                foreach (ScheduledRow row in step.Rows)
-                {
-                    GenerationStream stream = ((EngineRequest)row.Request.State!).Stream;
-                    if (row.Request.NumGeneratedTokens > 150) SpinWait.SpinUntil(() => stream.IsEnded, TimeSpan.FromSeconds(10));
-                }
-            },
-        };
+        var options = new FakeModelOptions { MaxNumRequests = 16, NumBlocks = 200, OnStep = WaitForReaders };
         (InferenceSession session, FakeModelLoader loader) = await FakeModelLoader.LoadAsync(options);
         await using InferenceSession disposing = session;
         var expected = new Dictionary<int, string>();
@@ -89,7 +76,7 @@ public sealed class EngineTests
     [Fact]
     public async Task Leaving_the_loop_early_frees_the_request()
     {
-        await using InferenceSession session = (await FakeModelLoader.LoadAsync()).Session;
+        await using InferenceSession session = (await FakeModelLoader.LoadAsync(new FakeModelOptions { OnStep = WaitForReaders })).Session;
         await foreach (GenerationUpdate _ in session.GenerateAsync("abc", Greedy with { MaxNewTokens = 200 })) break;
         await WaitUntil(() => session.Statistics is { RunningRequests: 0, KvCacheBlocksUsed: 0 });
         Assert.Equal(1, session.Statistics.CancelledRequests);
@@ -210,11 +197,21 @@ public sealed class EngineTests
         Assert.True(steady.Count(bytes => bytes == 0) >= 490, $"{steady.Count(bytes => bytes > 0)} of 500 steps allocate, {steady.Sum()} bytes in all");
     }
 
+    /// <summary>Holds up a long answer until its reader cancels, or a slow reader would find it complete.</summary>
+    private static void WaitForReaders(ScheduledStep step)
+    {
+        foreach (ScheduledRow row in step.Rows)
+        {
+            GenerationStream stream = ((EngineRequest)row.Request.State!).Stream;
+            if (row.Request.NumGeneratedTokens > 150) SpinWait.SpinUntil(() => stream.IsEnded, TimeSpan.FromSeconds(30));
+        }
+    }
+
     internal static async Task WaitUntil(Func<bool> condition)
     {
         for (int i = 0; !condition(); i++)
         {
-            Assert.True(i < 1000, "waited for ten seconds in vain");
+            Assert.True(i < 3000, "waited for half a minute in vain");
             await Task.Delay(10);
         }
     }

@@ -45,6 +45,7 @@ public sealed class CpuSamplingKernelsTests
         // Each of the three has about 0.3: two of them are enough for half.
         Assert.Equal([1, 2], Support(logits, Neutral with { TopP = 0.5f }));
         Assert.Equal([1], Support(logits, Neutral with { TopP = 0.001f }));
+        Assert.Equal([1], Support(logits, Neutral with { TopP = 0 }));
     }
 
     [Fact]

@@ -1,3 +1,7 @@
+using Rocm.Inference.Engine;
+using Rocm.Inference.KvCache;
+using Rocm.Inference.Sampling;
+using Rocm.Inference.Scheduling;
 using Rocm.Inference.TestKit;
 using Rocm.Inference.Tests.Engine;
 using Xunit;
@@ -59,11 +63,25 @@ public sealed class TinyLlamaTests
             using var cancel = new CancellationTokenSource();
             await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
             {
-                await foreach (GenerationUpdate _ in session.GenerateAsync(Prompts[i % 8], Greedy with { MaxNewTokens = 200, IgnoreEos = true }, cancel.Token))
+                await foreach (GenerationUpdate _ in session.GenerateAsync(Prompts[i % 8], Greedy with { MaxNewTokens = 450, IgnoreEos = true }, cancel.Token))
                     await cancel.CancelAsync();
             });
         })));
         await EngineTests.WaitUntil(() => session.Statistics is { RunningRequests: 0, WaitingRequests: 0, KvCacheBlocksUsed: 0 });
+    }
+
+    [Fact]
+    public async Task Steady_decoding_of_a_real_model_allocates_nothing_on_the_engines_thread()
+    {
+        var loader = new MeasuringLoader();
+        var options = new InferenceSessionOptions { ModelPath = Folder, Device = DevicePreference.Cpu, NumThreads = 2, KvCacheMemoryBytes = 64 << 20 };
+        await using InferenceSession session = await new InferenceSessionBuilder(options, string.Empty, loader, _ => null).LoadAsync();
+        GenerationOptions endless = Greedy with { MaxNewTokens = 150, IgnoreEos = true };
+        await Task.WhenAll(session.CompleteAsync(Prompts[0], endless), session.CompleteAsync(Prompts[1], endless with { Temperature = 0.8f, TopP = 0.9f, TopK = 50 }));
+
+        long[] perStep = [.. loader.Allocated.Zip(loader.Allocated.Skip(1), (before, after) => after - before)];
+        long[] steady = perStep[^90..^10];
+        Assert.True(steady.Count(bytes => bytes == 0) >= 76, $"bytes allocated per step: {string.Join(' ', steady)}");
     }
 
     private static Task<InferenceSession> LoadAsync(InferenceSessionOptions options)
@@ -72,5 +90,34 @@ public sealed class TinyLlamaTests
         options.NumThreads = 2;
         options.KvCacheMemoryBytes ??= 64 << 20;
         return InferenceSession.LoadAsync(Folder, options);
+    }
+
+    /// <summary>Notes before every step what the engine's thread has allocated so far.</summary>
+    private sealed class MeasuringLoader : IModelLoader
+    {
+        public List<long> Allocated { get; } = new(1000);
+
+        public LoadedModel Load(SessionSettings settings, SessionServices services, LoadProgressReporter progress, CancellationToken cancellationToken)
+        {
+            LoadedModel model = new HuggingFaceModelLoader().Load(settings, services, progress, cancellationToken);
+            return model with { Executor = new MeasuringExecutor(model.Executor, Allocated) };
+        }
+
+        private sealed class MeasuringExecutor(IModelExecutor inner, List<long> allocated) : IModelExecutor
+        {
+            public ModelFacts Facts => inner.Facts;
+
+            public IReadOnlyList<KvCacheGroup> Groups => inner.Groups;
+
+            public int NumBlocks => inner.NumBlocks;
+
+            public void Execute(ScheduledStep step, SamplingBatch sampling)
+            {
+                allocated.Add(GC.GetAllocatedBytesForCurrentThread());
+                inner.Execute(step, sampling);
+            }
+
+            public void Dispose() => inner.Dispose();
+        }
     }
 }

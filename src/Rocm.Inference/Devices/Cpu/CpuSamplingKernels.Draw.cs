@@ -12,7 +12,9 @@ internal sealed partial class CpuSamplingKernels
     private const int BlockLength = 64;
     private const int NumLikely = 1000;
 
-    /// <summary>Which tokens may be drawn: all with a logit above the threshold, and the first <see cref="NumTies"/> of those equal to it, by id.</summary>
+    /// <summary>
+    /// Which tokens may be drawn: all with a logit above the threshold, and the first <see cref="NumTies"/> of those equal to it, by id.
+    /// </summary>
     private readonly record struct Cut(float Threshold, int NumTies);
 
     /// <summary>Draws a token by inverting the cumulative distribution in the order of ids.</summary>
@@ -70,7 +72,9 @@ internal sealed partial class CpuSamplingKernels
         TensorPrimitives.Exp(weights, weights);
     }
 
-    /// <summary>A number that at least <paramref name="k"/> logits reach: the k-th largest of the blocks' maxima. Found in one fast pass.</summary>
+    /// <summary>
+    /// A number that at least <paramref name="k"/> logits reach: the k-th largest of the blocks' maxima. Found in one fast pass.
+    /// </summary>
     private static float LowerBound(ReadOnlySpan<float> logits, int k, Span<float> maxima)
     {
         int numBlocks = logits.Length / BlockLength;
@@ -99,7 +103,8 @@ internal sealed partial class CpuSamplingKernels
     }
 
     /// <summary>
-    /// Collects what top-p can keep. A thousand likely tokens nearly always hold its share; when they do not, all above the threshold are taken.
+    /// Collects what top-p can keep. A thousand likely tokens nearly always hold its share; when they do not, all above the threshold are
+    /// taken.
     /// </summary>
     private static int CollectForTopP(
         ReadOnlySpan<float> logits, ReadOnlySpan<float> weights, float threshold, float p, Span<float> values, Span<int> ids, out double total)
@@ -145,7 +150,9 @@ internal sealed partial class CpuSamplingKernels
     private static bool IsKept(float logit, in Cut cut, ref int ties) =>
         logit > cut.Threshold || (logit == cut.Threshold && ties++ < cut.NumTies);
 
-    /// <summary>The k-th largest logit as threshold. Tokens equal to it all stay, so that the result does not depend on an order among equals.</summary>
+    /// <summary>
+    /// The k-th largest logit as threshold. Tokens equal to it all stay, so that the result does not depend on an order among equals.
+    /// </summary>
     private static Cut CutTopK(ReadOnlySpan<float> logits, int k, in Cut before)
     {
         Span<int> counts = stackalloc int[NumBins];
@@ -171,9 +178,9 @@ internal sealed partial class CpuSamplingKernels
     }
 
     /// <summary>
-    /// The smallest set of most likely tokens whose weights reach p of the whole. Weights are added up per digit of the logits' order from the top, and the
-    /// bin where the sum is reached is looked at more closely, three times in all: no sort. The total is that of the whole distribution, of which only a part may
-    /// be given here; NaN to add up what is given.
+    /// The smallest set of most likely tokens whose weights reach p of the whole. Weights are added up per digit of the logits' order from
+    /// the top, and the bin where the sum is reached is looked at more closely, three times in all: no sort. The total is that of the whole
+    /// distribution, of which only a part may be given here; NaN to add up what is given.
     /// </summary>
     private static Cut CutTopP(ReadOnlySpan<float> logits, ReadOnlySpan<float> weights, float p, in Cut before, double total)
     {
@@ -184,7 +191,9 @@ internal sealed partial class CpuSamplingKernels
         }
 
         Span<double> sums = stackalloc double[NumBins];
-        double remaining = total * p;
+
+        // Above 0, so that even p = 0 (a model's file may say it) keeps the most likely token.
+        double remaining = Math.Max(total * p, double.Epsilon);
         uint prefix = 0;
         for (int shift = 32 - DigitBits, bits = DigitBits; bits <= 32 + DigitBits - 1; shift -= DigitBits, bits += DigitBits)
         {

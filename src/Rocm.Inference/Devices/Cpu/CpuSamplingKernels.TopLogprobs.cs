@@ -5,7 +5,9 @@ namespace Rocm.Inference.Devices.Cpu;
 /// <content>The most likely tokens.</content>
 internal sealed partial class CpuSamplingKernels
 {
-    /// <summary>Fills <paramref name="top"/> with the largest logits, largest first, lower ids first among equals, as log-probabilities.</summary>
+    /// <summary>
+    /// Fills <paramref name="top"/> with the largest logits, largest first, lower ids first among equals, as log-probabilities.
+    /// </summary>
     private static void TakeTop(ReadOnlySpan<float> logits, double logSumExp, Span<TokenLogprobEntry> top)
     {
         if (top.IsEmpty) return;

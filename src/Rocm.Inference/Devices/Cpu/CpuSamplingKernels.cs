@@ -5,8 +5,8 @@ using Rocm.Inference.Sampling;
 namespace Rocm.Inference.Devices.Cpu;
 
 /// <summary>
-/// Logits to token ids on the CPU, one row after the other, so that a row's result does not depend on its batch. Stateless and thread-safe. A row costs a few
-/// passes over the vocabulary and no sort. Order of operations: <see cref="GenerationOptions"/>.
+/// Logits to token ids on the CPU, one row after the other, so that a row's result does not depend on its batch. Stateless and thread-safe.
+/// A row costs a few passes over the vocabulary and no sort. Order of operations: <see cref="GenerationOptions"/>.
 /// </summary>
 internal sealed partial class CpuSamplingKernels : ISamplingKernels
 {

@@ -1,9 +1,6 @@
-using System.Diagnostics.CodeAnalysis;
-
 namespace Rocm.Inference;
 
 /// <summary>Names of the backends in the library: the same in options, logs, selection and tests.</summary>
-[Experimental("ROCM0001")]
 public static class AttentionBackendNames
 {
     /// <summary>One unified kernel for any mix of rows.</summary>

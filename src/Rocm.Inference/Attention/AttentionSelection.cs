@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Text;
 
 namespace Rocm.Inference;
@@ -6,11 +5,9 @@ namespace Rocm.Inference;
 /// <summary>A backend that was considered and not chosen.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="Reasons">Why not: every reason that it gave, or that another one came first.</param>
-[Experimental("ROCM0001")]
 public sealed record RefusedAttentionBackend(string Name, IReadOnlyList<string> Reasons);
 
 /// <summary>Which attention backend runs, why, and why no other does.</summary>
-[Experimental("ROCM0001")]
 public sealed record AttentionSelection
 {
     /// <summary>Name of the chosen backend.</summary>

@@ -3,7 +3,6 @@ using System.Diagnostics.CodeAnalysis;
 namespace Rocm.Inference;
 
 /// <summary>The two families of attention: separate K and V heads, or one compressed latent row per token.</summary>
-[Experimental("ROCM0001")]
 public enum AttentionKind
 {
     /// <summary>Multi-head, grouped-query or multi-query attention.</summary>

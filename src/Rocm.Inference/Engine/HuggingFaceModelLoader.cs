@@ -15,15 +15,16 @@ internal sealed class HuggingFaceModelLoader : IModelLoader
         progress.Report(ModelLoadPhase.Configuration, 0, 0);
         ModelFolder folder = ModelFolder.Open(settings.ModelPath);
         cancellationToken.ThrowIfCancellationRequested();
-        progress.Report(ModelLoadPhase.Tokenizer, 0, 0);
-        Tokenizer tokenizer = Tokenizer.Load(folder.Path);
-        cancellationToken.ThrowIfCancellationRequested();
 
         var owned = new Stack<IDisposable>();
         try
         {
+            // Before anything that takes time: who asked for a GPU that is not there is told at once.
             ChosenDevice selected = new DeviceSelector(services.LoggerFactory).Select(settings, services.SharedDevice);
             if (selected.Ownership is { } share) owned.Push(share);
+            progress.Report(ModelLoadPhase.Tokenizer, 0, 0);
+            Tokenizer tokenizer = Tokenizer.Load(folder.Path);
+            cancellationToken.ThrowIfCancellationRequested();
             SessionPlan plan = SessionPlan.Make(folder, settings, services, selected.Device);
             owned.Push(plan);
             if (plan.Decoder.UnusedTensors.Count > 0)

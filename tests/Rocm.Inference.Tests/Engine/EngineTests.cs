@@ -110,14 +110,13 @@ public sealed class EngineTests
     [Fact]
     public async Task Disposing_ends_running_queued_and_later_generations_with_ObjectDisposedException()
     {
-        using var gate = new SemaphoreSlim(0);
-        var options = new FakeModelOptions { MaxNumRequests = 1, OnStep = _ => gate.Wait() };
+        // Ten seconds of steps: the running request cannot end by itself before the session is disposed.
+        var options = new FakeModelOptions { MaxNumRequests = 1, OnStep = _ => Thread.Sleep(50) };
         (InferenceSession session, FakeModelLoader loader) = await FakeModelLoader.LoadAsync(options);
-        Task<GenerationResult> running = session.CompleteAsync("running", Greedy);
+        Task<GenerationResult> running = session.CompleteAsync("running", Greedy with { MaxNewTokens = 200 });
         Task<GenerationResult> queued = session.CompleteAsync("queued", Greedy);
         await WaitUntil(() => session.Statistics.RunningRequests == 1);
         ValueTask disposing = session.DisposeAsync();
-        gate.Release(10);
         await disposing;
         await Assert.ThrowsAsync<ObjectDisposedException>(() => running);
         await Assert.ThrowsAsync<ObjectDisposedException>(() => queued);

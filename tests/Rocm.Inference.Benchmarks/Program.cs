@@ -26,6 +26,15 @@ switch (command)
     case "shape":
         ShapeBench.Run(options);
         return 0;
+    case "make-model":
+        ModelMaker.Run(new CommandArguments(args));
+        return 0;
+    case "session":
+        await SessionBench.RunAsync(new CommandArguments(args));
+        return 0;
+    case "tokenizer":
+        TokenizerBench.Run(new CommandArguments(args));
+        return 0;
     default:
         Console.WriteLine(BenchOptions.Help);
         return command == "help" ? 0 : 1;

@@ -42,7 +42,7 @@ def continuation(model, tokenizer, prompt):
     ids = [tokenizer.bos, *tokenizer.encode(prompt)]
     steps = list(generate.greedy(model, ids, STEPS))
     tokens = [token for token, _, _ in steps]
-    return {
+    result = {
         "prompt": prompt,
         "prompt_ids": ids,
         # Generation goes on past the end token, so that every case has the same number of steps.
@@ -52,6 +52,12 @@ def continuation(model, tokenizer, prompt):
         "margins": [round(margin, 9) for _, _, margin in steps],
         "text": tokenizer.decode(tokens[:tokens.index(tokenizer.eos)] if tokenizer.eos in tokens else tokens),
     }
+    if hasattr(model, "routing"):
+        # For finding a fault: an engine whose experts differ here has it in the layer named or before.
+        result["last_prompt_token_experts"] = model.routing(ids)[0]
+        # A choice of experts with a lead below an engine's rounding error may fall differently there.
+        result["smallest_routing_lead"] = {layer: float(f"{lead:.3g}") for layer, lead in model.routing(ids + tokens)[1].items()}
+    return result
 
 
 def main():

@@ -1,6 +1,6 @@
 """Trains a tiny model on the corpus and writes a Hugging Face model folder with bf16 weights.
 
-Usage: train.py CORPUS_FOLDER OUT_FOLDER [--architecture llama] [--seed N] [--tokens N] [--device cpu|cuda] ...
+Usage: train.py CORPUS_FOLDER OUT_FOLDER [--architecture llama|deepseek_v3] [--seed N] [--tokens N] [--device cpu|cuda] ...
 """
 
 import argparse
@@ -15,10 +15,15 @@ from torch.nn import functional
 
 import bpe
 import corpus
+import model_deepseek
 import model_llama
 import safetensors_file
 
-ARCHITECTURES = {"llama": (model_llama.LlamaConfig, model_llama.Llama)}
+# By the model_type of config.json.
+ARCHITECTURES = {
+    "deepseek_v3": (model_deepseek.DeepseekConfig, model_deepseek.Deepseek),
+    "llama": (model_llama.LlamaConfig, model_llama.Llama),
+}
 # Most steps on short windows, which are cheap; the rest on windows of the full context length.
 SHORT_WINDOW, SHORT_FRACTION = 256, 0.8
 
@@ -68,20 +73,37 @@ def loss_of(model, batch):
     return functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), batch[:, 1:].reshape(-1))
 
 
-@torch.no_grad()
-def document_loss(model, documents, limit, device):
-    """Mean loss per predicted token, each document on its own from its first token."""
-    total, count = 0.0, 0
+def padded(documents, limit, device):
+    """(ids, targets) of 32 documents at a time, each on its own from its first token; targets past a document's end are -100."""
     ordered = sorted(documents, key=len)
     for start in range(0, len(ordered), 32):
         rows = [document[:limit] for document in ordered[start:start + 32]]
         width = max(map(len, rows))
         ids = torch.tensor([row + [0] * (width - len(row)) for row in rows], device=device)
         targets = torch.tensor([row[1:] + [-100] * (width - len(row)) for row in rows], device=device)
-        logits = model(ids[:, :-1])
+        yield ids[:, :-1], targets
+
+
+@torch.no_grad()
+def document_loss(model, documents, limit, device):
+    """Mean loss per predicted token."""
+    total, count = 0.0, 0
+    for ids, targets in padded(documents, limit, device):
+        logits = model(ids)
         total += functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), reduction="sum").item()
         count += int((targets >= 0).sum())
     return total / count
+
+
+@torch.no_grad()
+def expert_load(model, documents, limit, device):
+    """Per layer with experts, the tokens of each expert relative to an even share."""
+    counts = 0
+    for ids, targets in padded(documents, limit, device):
+        model(ids)
+        counts = counts + model.expert_counts(targets >= 0)
+    counts = counts.double()
+    return [[round(share, 3) for share in row] for row in (counts / counts.mean(-1, keepdim=True)).tolist()]
 
 
 def round_to_bf16(model):
@@ -107,6 +129,8 @@ def train(model, documents, arguments, device):
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
+            if hasattr(model, "balance"):
+                model.balance(optimizer.param_groups[0]["lr"] / arguments.learning_rate)
             recent.append(loss.detach())
             if (step + 1) % arguments.report_every == 0 or step + 1 == steps:
                 mean = torch.stack(recent).mean().item()
@@ -138,6 +162,8 @@ def save(model, tokenizer, folder):
     })
     bpe.save(tokenizer, os.path.join(folder, "tokenizer.json"))
     weights = {name: parameter.detach().to(torch.bfloat16) for name, parameter in model.named_parameters()}
+    # Buffers are what the optimizer does not touch, such as the correction biases of experts: float32, as in published checkpoints.
+    weights.update(model.named_buffers())
     safetensors_file.write(os.path.join(folder, "model.safetensors"), weights)
 
 
@@ -207,6 +233,9 @@ def main():
         "train_loss": round(document_loss(model, documents[:4000], limit, arguments.device), 4),
         "held_out_loss": round(document_loss(model, held_out, limit, arguments.device), 4),
     })
+    if hasattr(model, "expert_counts"):
+        report["expert_load_train"] = expert_load(model, documents[:4000], limit, arguments.device)
+        report["expert_load_held_out"] = expert_load(model, held_out, limit, arguments.device)
     save(model, tokenizer, arguments.out)
     print(json.dumps(report, indent=2))
 

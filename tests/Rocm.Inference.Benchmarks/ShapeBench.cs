@@ -46,9 +46,11 @@ internal sealed class ShapeBench : IDisposable
         foreach ((int rows, int queryLen, int seqLen) in new[] { (1, 1, 64), (4, 1, 64), (16, 1, 64), (1, 512, 512) })
         {
             double bandwidth = LimitsBench.ReadGigabytes(options with { Repetitions = 3 });
-            (double median, double best) = options.Time(bench.Step(rows, queryLen, seqLen), 0.01);
+            Action step = bench.Step(rows, queryLen, seqLen);
+            (double median, double best) = options.Time(step, 0.01);
+            double processor = ProcessorSeconds(step, options.Repetitions);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{rows} x {queryLen} tokens on {seqLen}, {options.Threads} threads: {rows * queryLen / median:F1} tokens/s (best {rows * queryLen / best:F1}); weights at {weights * 1e-9 / median:F1} GB/s, memory read at {bandwidth:F1}"));
+                $"{rows} x {queryLen} tokens on {seqLen}, {options.Threads} threads: {rows * queryLen / median:F1} tokens/s (best {rows * queryLen / best:F1}), {rows * queryLen / processor:F1} per processor second; weights at {weights * 1e-9 / median:F1} GB/s, memory read at {bandwidth:F1}"));
         }
     }
 
@@ -57,6 +59,14 @@ internal sealed class ShapeBench : IDisposable
         foreach (PackedWeight weight in _weights) weight.Dispose();
         foreach (DeviceBuffer buffer in _buffers) buffer.Dispose();
         _rope.Dispose();
+    }
+
+    // On a busy machine the time on processors is steadier than the time on the clock.
+    private static double ProcessorSeconds(Action step, int repetitions)
+    {
+        TimeSpan before = Environment.CpuUsage.TotalTime;
+        for (int i = 0; i < repetitions; i++) step();
+        return (Environment.CpuUsage.TotalTime - before).TotalSeconds / repetitions;
     }
 
     private Action Step(int rows, int queryLen, int seqLen)

@@ -18,7 +18,7 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
     {
         CpuOperand operand = CpuOperand.Of(x);
         var job = new ElementwiseJob { Y = operand, Scalar = scale };
-        crew.Run(&ScaleRows, &job, IsSmall(operand.Rows, operand.Columns));
+        crew.Run(&ScaleRows, &job, operand.Rows * operand.Columns < SharedFrom);
     }
 
     public void SoftCap(DeviceContext context, TensorView x, float cap)
@@ -26,7 +26,7 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
         if (!(cap > 0)) throw new ArgumentOutOfRangeException(nameof(cap), cap, "A soft-cap must be positive.");
         CpuOperand operand = CpuOperand.Of(x);
         var job = new ElementwiseJob { Y = operand, Scalar = cap };
-        crew.Run(&SoftCapRows, &job, IsSmall(operand.Rows, 4L * operand.Columns));
+        crew.Run(&SoftCapRows, &job, 4 * operand.Rows * operand.Columns < SharedFrom);
     }
 
     public void GatherRows(DeviceContext context, TensorView x, TensorView rows, TensorView y)
@@ -60,29 +60,37 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void ScaleRows(CpuCrew crew, int worker, ElementwiseJob* job)
     {
-        (long first, long end) = Share(crew, worker, job->Y.Rows);
+        (int first, int end) = ShareColumns(crew, worker, job->Y.Columns);
         TVector scale = TSimd.Create(job->Scalar);
-        for (long t = first; t < end; t++)
+        for (long t = 0; t < job->Y.Rows; t++)
         {
             float* y = job->Y.Row(t);
-            int i = 0;
-            for (; i + TSimd.Count <= job->Y.Columns; i += TSimd.Count) TSimd.Store(TSimd.Multiply(TSimd.Load(y + i), scale), y + i);
-            for (; i < job->Y.Columns; i++) y[i] *= job->Scalar;
+            int i = first;
+            for (; i + TSimd.Count <= end; i += TSimd.Count) TSimd.Store(TSimd.Multiply(TSimd.Load(y + i), scale), y + i);
+            for (; i < end; i++) y[i] *= job->Scalar;
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void SoftCapRows(CpuCrew crew, int worker, ElementwiseJob* job)
     {
-        (long first, long end) = Share(crew, worker, job->Y.Rows);
+        (int first, int end) = ShareColumns(crew, worker, job->Y.Columns);
         TVector cap = TSimd.Create(job->Scalar);
-        for (long t = first; t < end; t++)
+        for (long t = 0; t < job->Y.Rows; t++)
         {
             float* y = job->Y.Row(t);
-            int i = 0;
-            for (; i + TSimd.Count <= job->Y.Columns; i += TSimd.Count) TSimd.Store(Cap(TSimd.Load(y + i), cap), y + i);
-            if (i < job->Y.Columns) StoreTail(Cap(LoadTail(y + i, job->Y.Columns - i), cap), y + i, job->Y.Columns - i);
+            int i = first;
+            for (; i + TSimd.Count <= end; i += TSimd.Count) TSimd.Store(Cap(TSimd.Load(y + i), cap), y + i);
+            if (i < end) StoreTail(Cap(LoadTail(y + i, end - i), cap), y + i, end - i);
         }
+    }
+
+    /// <summary>This thread's part of every row, at cache lines: few rows of logits are long.</summary>
+    private static (int First, int End) ShareColumns(CpuCrew crew, int worker, int columns)
+    {
+        const int Line = 16;
+        long lines = (columns + Line - 1) / Line;
+        return ((int)(lines * worker / crew.ActiveThreads * Line), (int)Math.Min(columns, lines * (worker + 1) / crew.ActiveThreads * Line));
     }
 
     private static TVector Cap(TVector x, TVector cap) => TSimd.Multiply(cap, VectorMath.Tanh<TSimd, TVector>(TSimd.Divide(x, cap)));

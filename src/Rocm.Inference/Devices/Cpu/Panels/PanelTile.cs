@@ -30,15 +30,16 @@ internal static unsafe class PanelTile<TSimd, TVector, TPanel>
         {
             float* x = a, y = c + column;
             int left = rows;
+            nint ahead = column == 0 ? PrefetchAhead : 0;
             if (TSimd.TileRows == 8)
             {
-                for (; left >= 8; left -= 8, x += 8 * lda, y += 8 * ldc) Tile8(pairs, x, lda, b, column, y, ldc, add);
+                for (; left >= 8; left -= 8, x += 8 * lda, y += 8 * ldc, ahead = 0) Tile8(pairs, x, lda, b, ahead, column, y, ldc, add);
             }
 
-            for (; left >= 4; left -= 4, x += 4 * lda, y += 4 * ldc) Tile4(pairs, x, lda, b, column, y, ldc, add);
+            for (; left >= 4; left -= 4, x += 4 * lda, y += 4 * ldc, ahead = 0) Tile4(pairs, x, lda, b, ahead, column, y, ldc, add);
             if (left >= 2)
             {
-                Tile2(pairs, x, lda, b, column, y, ldc, add);
+                Tile2(pairs, x, lda, b, ahead, column, y, ldc, add);
                 left -= 2;
                 x += 2 * lda;
                 y += 2 * ldc;
@@ -56,18 +57,19 @@ internal static unsafe class PanelTile<TSimd, TVector, TPanel>
         TSimd.Store(v2, c + (2 * TSimd.Count));
     }
 
-    // One row is bound by memory: the panel stream is asked for well before it is needed. Past the end a prefetch is harmless.
+    // The first tile reads the panel from memory: it asks for the stream well before it needs it. The others find the panel in a cache.
+    // Past the end a prefetch is harmless.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Prefetch(byte* b)
     {
         if (!Sse.IsSupported) return;
-        Sse.Prefetch0(b + PrefetchAhead);
-        Sse.Prefetch0(b + PrefetchAhead + 64);
-        Sse.Prefetch0(b + PrefetchAhead + 128);
+        Sse.Prefetch0(b);
+        Sse.Prefetch0(b + 64);
+        Sse.Prefetch0(b + 128);
         if (TPanel.PairBytes <= 192) return;
-        Sse.Prefetch0(b + PrefetchAhead + 192);
-        Sse.Prefetch0(b + PrefetchAhead + 256);
-        Sse.Prefetch0(b + PrefetchAhead + 320);
+        Sse.Prefetch0(b + 192);
+        Sse.Prefetch0(b + 256);
+        Sse.Prefetch0(b + 320);
     }
 
     /// <summary>1 row.</summary>
@@ -86,7 +88,7 @@ internal static unsafe class PanelTile<TSimd, TVector, TPanel>
         nint end = 2 * (nint)pairs;
         for (nint i = 0; i < end; i += 2, b += TPanel.PairBytes)
         {
-            Prefetch(b);
+            Prefetch(b + PrefetchAhead);
             TVector b0 = TPanel.Even(b, column);
             TVector b1 = TPanel.Even(b, column + lanes);
             TVector b2 = TPanel.Even(b, column + (2 * lanes));
@@ -108,7 +110,7 @@ internal static unsafe class PanelTile<TSimd, TVector, TPanel>
 
     /// <summary>2 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile2(int pairs, float* a, nint lda, byte* b, int column, float* c, nint ldc, bool add)
+    private static void Tile2(int pairs, float* a, nint lda, byte* b, nint ahead, int column, float* c, nint ldc, bool add)
     {
         int lanes = TSimd.Count;
         float* a1 = a + lda;
@@ -128,6 +130,7 @@ internal static unsafe class PanelTile<TSimd, TVector, TPanel>
         nint end = 2 * (nint)pairs;
         for (nint i = 0; i < end; i += 2, b += TPanel.PairBytes)
         {
+            Prefetch(b + ahead);
             TVector b0 = TPanel.Even(b, column);
             TVector b1 = TPanel.Even(b, column + lanes);
             TVector b2 = TPanel.Even(b, column + (2 * lanes));
@@ -158,7 +161,7 @@ internal static unsafe class PanelTile<TSimd, TVector, TPanel>
 
     /// <summary>4 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile4(int pairs, float* a, nint lda, byte* b, int column, float* c, nint ldc, bool add)
+    private static void Tile4(int pairs, float* a, nint lda, byte* b, nint ahead, int column, float* c, nint ldc, bool add)
     {
         int lanes = TSimd.Count;
         float* a1 = a + lda;
@@ -190,6 +193,7 @@ internal static unsafe class PanelTile<TSimd, TVector, TPanel>
         nint end = 2 * (nint)pairs;
         for (nint i = 0; i < end; i += 2, b += TPanel.PairBytes)
         {
+            Prefetch(b + ahead);
             TVector b0 = TPanel.Even(b, column);
             TVector b1 = TPanel.Even(b, column + lanes);
             TVector b2 = TPanel.Even(b, column + (2 * lanes));
@@ -238,7 +242,7 @@ internal static unsafe class PanelTile<TSimd, TVector, TPanel>
 
     /// <summary>8 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile8(int pairs, float* a, nint lda, byte* b, int column, float* c, nint ldc, bool add)
+    private static void Tile8(int pairs, float* a, nint lda, byte* b, nint ahead, int column, float* c, nint ldc, bool add)
     {
         int lanes = TSimd.Count;
         float* a1 = a + lda;
@@ -294,6 +298,7 @@ internal static unsafe class PanelTile<TSimd, TVector, TPanel>
         nint end = 2 * (nint)pairs;
         for (nint i = 0; i < end; i += 2, b += TPanel.PairBytes)
         {
+            Prefetch(b + ahead);
             TVector b0 = TPanel.Even(b, column);
             TVector b1 = TPanel.Even(b, column + lanes);
             TVector b2 = TPanel.Even(b, column + (2 * lanes));

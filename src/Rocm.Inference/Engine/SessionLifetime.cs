@@ -92,6 +92,9 @@ internal sealed class SessionLifetime : IAsyncDisposable
             using RequestActivity activity = _diagnostics.StartLoad(Settings);
             model = _loader.Load(Settings, _services, _progress, _cancelLoading.Token);
             _cancelLoading.Token.ThrowIfCancellationRequested();
+
+            // Disposing cancels a little later than it begins: who waits must not be told that the session is ready.
+            ThrowIfDisposed();
             var engine = new InferenceEngine(model, SchedulerOptionsOf(model), _diagnostics);
             var loaded = new LoadedSession(model, engine);
             _loaded = loaded;

@@ -1,4 +1,5 @@
 using Rocm.Inference.TestKit;
+using Xunit;
 
 namespace Rocm.Inference.Golden.Session;
 
@@ -30,6 +31,27 @@ internal sealed class SessionFolder : IDisposable
     public static SessionFolder Empty() => new();
 
     public string File(string name) => System.IO.Path.Combine(Path, name);
+
+    /// <summary>Checks that this process has no file of the folder open or mapped.</summary>
+    public void AssertReleased()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        Assert.DoesNotContain(System.IO.File.ReadLines("/proc/self/maps"), line => line.Contains(Path, StringComparison.Ordinal));
+        foreach (string handle in Directory.GetFiles("/proc/self/fd"))
+        {
+            string? target = null;
+            try
+            {
+                target = new FileInfo(handle).LinkTarget;
+            }
+            catch (IOException)
+            {
+                // Closed meanwhile, by another test.
+            }
+
+            Assert.False(target?.Contains(Path, StringComparison.Ordinal) ?? false, target);
+        }
+    }
 
     public void Dispose() => Directory.Delete(Path, recursive: true);
 }

@@ -84,7 +84,7 @@ internal sealed class SessionPlan : IDisposable
         {
             Name = Path.GetFileName(Path.TrimEndingDirectorySeparator(folder.Path)),
             Path = folder.Path,
-            Architecture = folder.Config.Architecture,
+            Architecture = folder.Config.Architecture.Length > 0 ? folder.Config.Architecture : folder.Config.ModelType,
             VocabSize = dimensions.VocabSize,
             ContextLength = dimensions.MaxPositionEmbeddings,
             MaxModelLen = MaxModelLen,

@@ -51,9 +51,9 @@ internal sealed class DeviceSelector(ILoggerFactory loggers, Func<HipRuntimeRepo
         return chosen;
     }
 
-    private static ChosenDevice Cpu(SessionSettings settings, string reason)
+    private ChosenDevice Cpu(SessionSettings settings, string reason)
     {
-        SharedCpuDevice share = SharedCpuDevice.Acquire(settings.Options.NumThreads);
+        SharedCpuDevice share = SharedCpuDevice.Acquire(settings.Options.NumThreads, loggers.CreateLogger(Log.Category));
         return new ChosenDevice(share.Device, reason, share);
     }
 }

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Rocm.Inference.Devices.Cpu;
 
 namespace Rocm.Inference.Engine;
@@ -23,14 +24,16 @@ internal sealed class SharedCpuDevice : IDisposable
 
     public CpuDevice Device { get; }
 
-    /// <summary>Takes a share in the device with this number of threads (null: as many as the process may use).</summary>
-    public static SharedCpuDevice Acquire(int? numThreads)
+    /// <summary>Takes a share in a device.</summary>
+    /// <param name="numThreads">Its number of threads; null = as many as the process may use.</param>
+    /// <param name="logger">Told what the device found, if it has to be made.</param>
+    public static SharedCpuDevice Acquire(int? numThreads, ILogger? logger = null)
     {
         int key = numThreads ?? 0;
         lock (Gate)
         {
             (CpuDevice device, int users) = Devices.TryGetValue(key, out (CpuDevice Device, int Users) entry)
-                ? entry : (new CpuDevice(new CpuDeviceOptions { NumThreads = key }), 0);
+                ? entry : (new CpuDevice(new CpuDeviceOptions { NumThreads = key, Logger = logger }), 0);
             Devices[key] = (device, users + 1);
             return new SharedCpuDevice(key, device);
         }

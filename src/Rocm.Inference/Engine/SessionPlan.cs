@@ -1,6 +1,5 @@
 using Rocm.Inference.Attention;
 using Rocm.Inference.KvCache;
-using Rocm.Inference.KvCache.Storage;
 using Rocm.Inference.Models;
 
 namespace Rocm.Inference.Engine;
@@ -130,7 +129,7 @@ internal sealed class SessionPlan : IDisposable
         KvMemoryPlan memory = KvMemoryPlan.Make(new KvMemoryPlan.Needs
         {
             Groups = groups,
-            BlockBytes = KvCacheStorage.BlockBytes(specs[0], blockSize, decoder.Groups.LayersPerBlock),
+            BlockBytes = decoder.Groups.BytesPerBlock(blockSize),
             AvailableBytes = device.AvailableMemoryBytes,
             WeightBytes = decoder.WeightBytes,
             ScratchBytes = arena,

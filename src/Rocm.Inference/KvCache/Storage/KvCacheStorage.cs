@@ -19,10 +19,6 @@ internal sealed class KvCacheStorage : IDisposable
     /// <summary>Blocks of the pool, the null block included.</summary>
     public int NumBlocks { get; }
 
-    /// <summary>Bytes of one block over all slots; all groups of a pool must agree.</summary>
-    public static long BlockBytes(AttentionSpec spec, int blockSize, int numSlots) =>
-        numSlots * (KeyBytes(spec, blockSize) + ValueBytes(spec, blockSize));
-
     /// <summary>Allocates the memory. Zeroed, so that the null block (block 0) reads as zeros.</summary>
     /// <exception cref="DeviceMemoryException">The device has no room.</exception>
     public static KvCacheStorage Allocate(IDevice device, AttentionSpec spec, int blockSize, int numSlots, int numBlocks)

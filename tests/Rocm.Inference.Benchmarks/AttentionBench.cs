@@ -32,7 +32,7 @@ internal sealed class AttentionStep : IDisposable
     private readonly IDevice _device;
     private readonly DeviceContext _context;
     private readonly List<DeviceBuffer> _buffers = [];
-    private readonly UnifiedAttentionArgs _args;
+    private readonly PagedAttentionArgs _args;
 
     public AttentionStep(IDevice device, int heads, int kvHeads, int dim, int rows, int queryLen, int seqLen)
     {
@@ -43,7 +43,7 @@ internal sealed class AttentionStep : IDisposable
             NumQoHeads = heads, NumKvHeads = kvHeads, HeadDim = dim, VHeadDim = dim, SoftmaxScale = (float)(1 / Math.Sqrt(dim)), MaxSeqLen = seqLen,
         };
         _context = device.CreateContext(device.AttentionKernels.UnifiedAttentionScratchBytes(spec, new BatchLimits(rows * queryLen, rows, seqLen)));
-        _args = new UnifiedAttentionArgs
+        _args = new PagedAttentionArgs
         {
             Spec = spec,
             Query = BenchWeights.Floats(device, _buffers, rows * queryLen, heads, dim),
@@ -69,7 +69,7 @@ internal sealed class AttentionStep : IDisposable
             return view;
         }
 
-        return new KvCacheView { Layout = KvLayoutKind.Nhd, BlockSize = blockSize, Key = Half(), Value = Half(), KeyScale = 1, ValueScale = 1 };
+        return new KvCacheView { Layout = KvLayoutKind.Nhd, BlockSize = blockSize, Key = Half(), Value = Half() };
     }
 
     public void Run() => _device.AttentionKernels.UnifiedAttention(_context, _args);

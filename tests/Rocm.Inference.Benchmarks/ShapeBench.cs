@@ -96,7 +96,7 @@ internal sealed class ShapeBench : IDisposable
                 kernels.RmsNorm(context, hidden, _norm, 1e-5f, 0, normed);
                 kernels.Linear(context, normed, _weights[4 * l], qkv);
                 _device.AttentionKernels.RopeStoreKv(context, new RopeStoreKvArgs { Query = q, Key = k, Value = v, Rope = _rope, Positions = positions, SlotMapping = slots, Cache = _caches[l] });
-                _device.AttentionKernels.UnifiedAttention(context, new UnifiedAttentionArgs
+                _device.AttentionKernels.UnifiedAttention(context, new PagedAttentionArgs
                 {
                     Spec = spec, Query = q, Cache = _caches[l], CuSeqlensQ = offsets, SeqLens = lengths, BlockTable = table, NumRows = rows, MaxQueryLen = queryLen, MaxSeqLen = seqLen, Output = output,
                 });

@@ -33,5 +33,8 @@ public sealed class AttentionLayerResources
     /// <summary>[positions, rotary dim] f32: cosines, then sines; absent for layers without rotary embedding.</summary>
     public TensorView RopeCosSin => Rope?.CosSin ?? default;
 
+    /// <summary>MLA: the layer's up-projections of the latent; null for Mha.</summary>
+    public MlaProjections? Mla { get; init; }
+
     internal RopeTable? Rope { get; init; }
 }

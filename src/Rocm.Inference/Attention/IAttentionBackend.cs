@@ -45,7 +45,10 @@ public enum BatchOrder
     /// <summary>No order.</summary>
     Any,
 
-    /// <summary>Rows with one new token on top of a cached context, then longer rows with context, then rows without.</summary>
+    /// <summary>
+    /// Rows with at most <see cref="IAttentionExecutor.DecodeThreshold"/> new tokens on top of a cached context, then longer rows with context, then
+    /// rows without.
+    /// </summary>
     DecodeExtendPrefill,
 }
 
@@ -82,6 +85,9 @@ public interface IAttentionExecutor : IDisposable
 {
     /// <summary>The order of rows that <see cref="Plan"/> relies on.</summary>
     BatchOrder Order { get; }
+
+    /// <summary>Most new tokens of a row, on top of a cached context, that count as decode in <see cref="BatchOrder.DecodeExtendPrefill"/>. Default 1.</summary>
+    int DecodeThreshold => 1;
 
     /// <summary>Which steps may be captured.</summary>
     GraphSupport Graphs { get; }

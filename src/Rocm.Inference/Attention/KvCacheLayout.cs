@@ -42,9 +42,11 @@ public readonly record struct KvCacheView
     /// <summary>The V tensor; absent for MLA.</summary>
     public TensorView Value { get; init; }
 
-    /// <summary>Stored K · KeyScale = K. 1 unless the cache is fp8.</summary>
-    public float KeyScale { get; init; }
+    /// <summary>
+    /// [1] or [KV heads] f32: stored K · scale = K, per tensor or per head. Absent = 1. fp8 caches only; MLA has one scale for the whole row.
+    /// </summary>
+    public TensorView KeyScales { get; init; }
 
-    /// <summary>Stored V · ValueScale = V. 1 unless the cache is fp8.</summary>
-    public float ValueScale { get; init; }
+    /// <summary>[1] or [KV heads] f32: stored V · scale = V. Absent = 1, and for MLA.</summary>
+    public TensorView ValueScales { get; init; }
 }

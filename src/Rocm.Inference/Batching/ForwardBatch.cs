@@ -28,7 +28,7 @@ public sealed class ForwardBatch
     /// <summary>L: positions whose logits are wanted.</summary>
     public int NumLogitRows { get; internal set; }
 
-    /// <summary>Leading rows with one new token on top of a cached context, when the order is <see cref="BatchOrder.DecodeExtendPrefill"/>.</summary>
+    /// <summary>Leading rows with few new tokens (at most the executor's threshold) on top of a cached context, when the order is <see cref="BatchOrder.DecodeExtendPrefill"/>.</summary>
     public int NumDecodes { get; internal set; }
 
     /// <summary>Rows after the decodes that have a cached context, when the order is <see cref="BatchOrder.DecodeExtendPrefill"/>.</summary>

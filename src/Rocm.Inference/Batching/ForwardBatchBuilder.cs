@@ -14,6 +14,7 @@ internal sealed class ForwardBatchBuilder : IDisposable
 
     private readonly KvCacheGroup[] _groups;
     private readonly BatchOrder _order;
+    private readonly int _decodeThreshold;
     private readonly BatchLimits _limits;
     private readonly ForwardBatch _batch;
     private readonly DeviceBuffer _buffer;
@@ -28,10 +29,12 @@ internal sealed class ForwardBatchBuilder : IDisposable
     /// <param name="groups">Layer groups, in the order of the models' executors.</param>
     /// <param name="order">The strictest order that any executor asks for.</param>
     /// <param name="limits">The largest step.</param>
-    public ForwardBatchBuilder(IDevice device, ReadOnlySpan<KvCacheGroup> groups, BatchOrder order, BatchLimits limits)
+    /// <param name="decodeThreshold">Most new tokens of a decode row.</param>
+    public ForwardBatchBuilder(IDevice device, ReadOnlySpan<KvCacheGroup> groups, BatchOrder order, BatchLimits limits, int decodeThreshold = 1)
     {
         _groups = groups.ToArray();
         _order = order;
+        _decodeThreshold = decodeThreshold;
         _limits = limits;
         _batch = new ForwardBatch(groups.Length, limits.MaxNumRows);
         _rowOrder = new int[limits.MaxNumRows];
@@ -161,7 +164,7 @@ internal sealed class ForwardBatchBuilder : IDisposable
     }
 
     // A row without context is a prefill whatever its length: an extend row always has something to merge with.
-    private static int Region(in ScheduledRow row) => row.PrefixLen == 0 ? 2 : row.QueryLen == 1 ? 0 : 1;
+    private int Region(in ScheduledRow row) => row.PrefixLen == 0 ? 2 : row.QueryLen <= _decodeThreshold ? 0 : 1;
 
     /// <summary>A part of the one device buffer with its staging memory on the host.</summary>
     private readonly struct Section<T>

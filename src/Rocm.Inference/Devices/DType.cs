@@ -29,19 +29,23 @@ public enum DType
 
     /// <summary>Unsigned byte.</summary>
     U8,
+
+    /// <summary>4-bit float, 2 exponent and 1 mantissa bit (MXFP4): two elements a byte, the first in the low half. Weights only.</summary>
+    F4E2M1,
 }
 
 /// <summary>Facts about element types.</summary>
 public static class DTypeExtensions
 {
     /// <summary>Bytes of one element.</summary>
-    /// <param name="dtype">The element type.</param>
+    /// <param name="dtype">The element type; not <see cref="DType.F4E2M1"/>, whose elements share bytes.</param>
     public static int ByteSize(this DType dtype) => dtype switch
     {
         DType.F32 or DType.I32 => 4,
         DType.F16 or DType.BF16 => 2,
         DType.I64 => 8,
         DType.F8E4M3Fn or DType.F8E4M3Fnuz or DType.F8E5M2 or DType.U8 => 1,
+        DType.F4E2M1 => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "Two elements share a byte."),
         _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "Unknown element type."),
     };
 

@@ -3,84 +3,58 @@ namespace Rocm.Inference.Devices;
 /// <summary>
 /// The attention primitives that the backends orchestrate. Shapes: T tokens of the step, R rows (requests), Hq query heads, Hkv KV heads,
 /// D head dimension of q and k, Dv of v. Score order (all primitives): scale, soft-cap c·tanh(s/c), causal and window mask to −∞,
-/// ALiBi, softmax in fp32 with the sink logit in the denominator once per row. Masked keys are not loaded. A row with no key gives 0.
+/// ALiBi, softmax in fp32 with the sink logit in the denominator once per row. Masked keys are not loaded. A row with no key gives 0
+/// and an LSE of −∞. LSE is the natural logarithm of the softmax denominator, f32 [Hq, T].
 /// </summary>
 internal interface IAttentionKernels
 {
-    /// <summary>Rotates q and k in place and scatters K and V rows into the paged cache; slot −1 skips the write (padding).</summary>
+    /// <summary>Rotates q and k in place and scatters K and V rows into the paged cache of any layout; slot −1 skips the write (padding).</summary>
     void RopeStoreKv(DeviceContext context, in RopeStoreKvArgs args);
+
+    /// <summary>Copies ranges of cached context, dequantized, into contiguous rows.</summary>
+    void GatherKv(DeviceContext context, in GatherKvArgs args);
 
     /// <summary>
     /// Attention of any mix of rows over the paged cache, which already holds this step's tokens. Split-KV at fixed absolute positions with
     /// fp32 partials, so that a token's result does not depend on the batch, on chunking or on the number of threads.
     /// </summary>
-    void UnifiedAttention(DeviceContext context, in UnifiedAttentionArgs args);
+    void UnifiedAttention(DeviceContext context, in PagedAttentionArgs args);
+
+    /// <summary>
+    /// Attention of rows with few new tokens over the paged cache, in partitions of fixed length with fp32 partials and a reduce. Correct for any
+    /// row, made for short ones.
+    /// </summary>
+    void PagedDecode(DeviceContext context, in PagedAttentionArgs args);
+
+    /// <summary>
+    /// Attention over contiguous q, k and v by cumulative offsets, with an online softmax: a work item is a block of queries that walks over the keys.
+    /// </summary>
+    void FlashVarlen(DeviceContext context, in FlashVarlenArgs args);
+
+    /// <summary>
+    /// The same contract as <see cref="FlashVarlen"/> by another algorithm: a row's keys and values are laid out for the products once per KV head
+    /// and shared by all blocks of queries.
+    /// </summary>
+    void FlashVarlenPacked(DeviceContext context, in FlashVarlenArgs args);
+
+    /// <summary>Absorbed latent attention: multi-query attention over cached rows [latent, rope key], V = the latent part of the same row. Split-KV.</summary>
+    void MlaDecode(DeviceContext context, in MlaDecodeArgs args);
+
+    /// <summary>Merges two normalised partial results by their LSE. Both empty: 0 and −∞. An LSE of +∞ counts as −∞.</summary>
+    void MergeStates(DeviceContext context, in MergeStatesArgs args);
 
     /// <summary>Scratch that <see cref="UnifiedAttention"/> takes from the context's arena at most, in bytes.</summary>
     long UnifiedAttentionScratchBytes(AttentionSpec spec, in BatchLimits limits);
-}
 
-/// <summary>Operands of <see cref="IAttentionKernels.RopeStoreKv"/>.</summary>
-internal readonly struct RopeStoreKvArgs
-{
-    /// <summary>[T, Hq, D], rotated in place.</summary>
-    public required TensorView Query { get; init; }
+    /// <summary>Scratch that <see cref="PagedDecode"/> takes from the context's arena at most, in bytes.</summary>
+    long PagedDecodeScratchBytes(AttentionSpec spec, in BatchLimits limits);
 
-    /// <summary>[T, Hkv, D], rotated in place.</summary>
-    public required TensorView Key { get; init; }
+    /// <summary>Scratch that <see cref="FlashVarlen"/> or <see cref="FlashVarlenPacked"/> takes from the context's arena at most, in bytes.</summary>
+    /// <param name="spec">The layer group.</param>
+    /// <param name="limits">The largest step.</param>
+    /// <param name="maxNumKeys">Most rows of K in one call.</param>
+    long FlashVarlenScratchBytes(AttentionSpec spec, in BatchLimits limits, int maxNumKeys);
 
-    /// <summary>[T, Hkv, Dv].</summary>
-    public required TensorView Value { get; init; }
-
-    /// <summary>cos and sin per position, or null for layers without rotary embedding.</summary>
-    public required RopeTable? Rope { get; init; }
-
-    /// <summary>[T] i32: absolute position of each token.</summary>
-    public required TensorView Positions { get; init; }
-
-    /// <summary>[T] i64: block · block size + offset, or −1.</summary>
-    public required TensorView SlotMapping { get; init; }
-
-    /// <summary>The layer's cache.</summary>
-    public required KvCacheView Cache { get; init; }
-}
-
-/// <summary>Operands of <see cref="IAttentionKernels.UnifiedAttention"/>.</summary>
-internal readonly struct UnifiedAttentionArgs
-{
-    /// <summary>Scale, soft-cap, window and dims of the layer group.</summary>
-    public required AttentionSpec Spec { get; init; }
-
-    /// <summary>[T, Hq, D].</summary>
-    public required TensorView Query { get; init; }
-
-    /// <summary>The layer's cache.</summary>
-    public required KvCacheView Cache { get; init; }
-
-    /// <summary>[R + 1] i32: offset of each row's first query token.</summary>
-    public required TensorView CuSeqlensQ { get; init; }
-
-    /// <summary>[R] i32: length of each row including this step's tokens.</summary>
-    public required TensorView SeqLens { get; init; }
-
-    /// <summary>[R, maxBlocks] i32.</summary>
-    public required TensorView BlockTable { get; init; }
-
-    /// <summary>R without padding.</summary>
-    public required int NumRows { get; init; }
-
-    /// <summary>Largest query length of the step.</summary>
-    public required int MaxQueryLen { get; init; }
-
-    /// <summary>Upper bound of the sequence lengths of the step.</summary>
-    public required int MaxSeqLen { get; init; }
-
-    /// <summary>[Hq] f32 sink logits, or absent.</summary>
-    public TensorView Sinks { get; init; }
-
-    /// <summary>[Hq] f32 ALiBi slopes, or absent. Bias = slope · (key position − query position).</summary>
-    public TensorView AlibiSlopes { get; init; }
-
-    /// <summary>[T, Hq, Dv].</summary>
-    public required TensorView Output { get; init; }
+    /// <summary>Scratch that <see cref="MlaDecode"/> takes from the context's arena at most, in bytes.</summary>
+    long MlaDecodeScratchBytes(AttentionSpec spec, in BatchLimits limits);
 }

@@ -62,4 +62,7 @@ public interface IDevice : IDisposable
     /// <see cref="PackedWeight.SharesSource"/> says that the copy is the source.
     /// </summary>
     internal PackedWeight Pack(in WeightSource source);
+
+    /// <summary>Makes the one resident copy of several weights of one shape, see <see cref="Pack"/>.</summary>
+    internal PackedWeightGroup PackGroup(ReadOnlySpan<WeightSource> members);
 }

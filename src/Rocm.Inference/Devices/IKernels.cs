@@ -11,6 +11,9 @@ internal enum ActivationKind
 
     /// <summary>GELU with erf.</summary>
     Gelu,
+
+    /// <summary>gpt-oss: gate and up are clamped to the limit (gate from above only), y = gate · sigmoid(1.702 · gate) · (up + 1).</summary>
+    ClampedSwiGlu,
 }
 
 /// <summary>
@@ -49,7 +52,12 @@ internal interface IKernels
     void Add(DeviceContext context, TensorView x, TensorView y);
 
     /// <summary>y = act(gateUp[:, :F]) · gateUp[:, F:]. gateUp [T, 2F], y [T, F].</summary>
-    void GatedActivation(DeviceContext context, TensorView gateUp, ActivationKind kind, TensorView y);
+    /// <param name="context">Where it runs.</param>
+    /// <param name="gateUp">Gate, then up.</param>
+    /// <param name="kind">act.</param>
+    /// <param name="y">Output.</param>
+    /// <param name="limit">Bound of <see cref="ActivationKind.ClampedSwiGlu"/>; others ignore it.</param>
+    void GatedActivation(DeviceContext context, TensorView gateUp, ActivationKind kind, TensorView y, float limit = 0);
 
     /// <summary>x = cap · tanh(x / cap), in place. [R, V].</summary>
     void SoftCap(DeviceContext context, TensorView x, float cap);
@@ -59,4 +67,48 @@ internal interface IKernels
 
     /// <summary>y[r, :] = x[rows[r], :]. rows [R] i32, y [R, D].</summary>
     void GatherRows(DeviceContext context, TensorView x, TensorView rows, TensorView y);
+
+    /// <summary>y[t, h, :] = x[t, h, :] · W_hᵀ: head h has the weight of member h. x [T, H, K], W [H][N, K], y [T, H, N].</summary>
+    void LinearPerHead(DeviceContext context, TensorView x, PackedWeightGroup weights, TensorView y);
+
+    /// <summary>Chooses and weights each token's experts.</summary>
+    /// <param name="context">Where it runs.</param>
+    /// <param name="logits">[T, E].</param>
+    /// <param name="choiceBias">[E] f32 added to the scores for the choice only, or absent.</param>
+    /// <param name="routing">The rule.</param>
+    /// <param name="experts">[T, K] i32, best first.</param>
+    /// <param name="weights">[T, K] f32.</param>
+    void RouteExperts(DeviceContext context, TensorView logits, TensorView choiceBias, MoeRouting routing, TensorView experts, TensorView weights);
+
+    /// <summary>Sorts the assignments t · K + k of tokens to experts by expert; stable.</summary>
+    /// <param name="context">Where it runs.</param>
+    /// <param name="experts">[T, K] i32 in [0, E).</param>
+    /// <param name="offsets">[E + 1] i32: expert e has the sorted assignments [offsets[e], offsets[e + 1]).</param>
+    /// <param name="order">[T · K] i32: the assignment at each sorted place.</param>
+    /// <param name="places">[T · K] i32: the sorted place of each assignment.</param>
+    void SortByExpert(DeviceContext context, TensorView experts, TensorView offsets, TensorView order, TensorView places);
+
+    /// <summary>
+    /// y[i, :] = x[source(i), :] · W_eᵀ + b_e for the sorted assignments i of each expert e. Weights of experts without tokens are not read.
+    /// </summary>
+    /// <param name="context">Where it runs.</param>
+    /// <param name="x">[rows, K].</param>
+    /// <param name="weights">[E][N, K].</param>
+    /// <param name="offsets">[E + 1] i32, of <see cref="SortByExpert"/>.</param>
+    /// <param name="order">[T · K] i32: source(i) = order[i] / <paramref name="topK"/>; absent: source(i) = i.</param>
+    /// <param name="topK">Assignments of a row of x; 1 without <paramref name="order"/>.</param>
+    /// <param name="y">[T · K, N].</param>
+    void GroupedLinear(DeviceContext context, TensorView x, PackedWeightGroup weights, TensorView offsets, TensorView order, int topK, TensorView y);
+
+    /// <summary>y[t, :] = Σ_k weights[t, k] · x[places[t · K + k], :], in the order of k; added to y when <paramref name="accumulate"/>.</summary>
+    /// <param name="context">Where it runs.</param>
+    /// <param name="x">[T · K, D], sorted.</param>
+    /// <param name="places">[T · K] i32, of <see cref="SortByExpert"/>.</param>
+    /// <param name="weights">[T, K] f32.</param>
+    /// <param name="y">[T, D].</param>
+    /// <param name="accumulate">True to add.</param>
+    void CombineExperts(DeviceContext context, TensorView x, TensorView places, TensorView weights, TensorView y, bool accumulate);
+
+    /// <summary>x[t, :] = x[t, :] · sigmoid(gate[t]), in place. gate [T, 1], x [T, D].</summary>
+    void GateRows(DeviceContext context, TensorView gate, TensorView x);
 }

@@ -9,7 +9,27 @@ namespace Rocm.Inference.Devices;
 /// <param name="RowStrideBytes">Distance between rows in bytes.</param>
 /// <param name="Owner">Keeps the mapping alive while the address is used; may become the storage of the packed weight.</param>
 internal readonly record struct WeightMatrix(
-    string Name, DType DType, int Rows, int Columns, nint Address, long RowStrideBytes, object Owner);
+    string Name, DType DType, int Rows, int Columns, nint Address, long RowStrideBytes, object Owner)
+{
+    /// <summary>Distance between columns in bytes; 0 = the element's size. Other values make a transposed view.</summary>
+    public long ColumnStrideBytes { get; init; }
+
+    /// <summary>Scales of blocks of elements, or null.</summary>
+    public WeightScales? Scales { get; init; }
+}
+
+/// <summary>
+/// Scales that belong to a <see cref="WeightMatrix"/>: element (n, k) counts times the scale of block (n / BlockRows, k / BlockColumns).
+/// 8-bit floats in 128 × 128 blocks with f32 scales (DeepSeek's and Qwen3-FP8's weight_scale_inv), or MXFP4: blocks of 1 × 32 with one byte
+/// each, 2^(byte − 127).
+/// </summary>
+/// <param name="DType">F32, BF16, or U8 for the exponents of MXFP4.</param>
+/// <param name="Address">First scale, host memory.</param>
+/// <param name="RowStrideBytes">Distance between rows of blocks in bytes.</param>
+/// <param name="BlockRows">Rows of a block.</param>
+/// <param name="BlockColumns">Columns of a block.</param>
+/// <param name="Owner">Keeps the memory alive.</param>
+internal sealed record WeightScales(DType DType, nint Address, long RowStrideBytes, int BlockRows, int BlockColumns, object Owner);
 
 /// <summary>
 /// What <see cref="IDevice.Pack"/> takes: one or more matrices stacked along N (fused q/k/v, gate/up), all with the same K, and an
@@ -38,6 +58,34 @@ internal abstract class PackedWeight : IDisposable
     public abstract long SizeBytes { get; }
 
     /// <summary>True when the packed weight reads the mapped file in place, so that the mapping must live as long.</summary>
+    public abstract bool SharesSource { get; }
+
+    public abstract void Dispose();
+}
+
+/// <summary>Several weights of one shape: one for each expert, or for each head. Opaque like <see cref="PackedWeight"/>.</summary>
+internal abstract class PackedWeightGroup : IDisposable
+{
+    protected PackedWeightGroup(int count, int outputFeatures, int inputFeatures)
+    {
+        Count = count;
+        OutputFeatures = outputFeatures;
+        InputFeatures = inputFeatures;
+    }
+
+    /// <summary>Number of members.</summary>
+    public int Count { get; }
+
+    /// <summary>N of each member.</summary>
+    public int OutputFeatures { get; }
+
+    /// <summary>K of each member.</summary>
+    public int InputFeatures { get; }
+
+    /// <summary>Bytes of memory all members keep resident.</summary>
+    public abstract long SizeBytes { get; }
+
+    /// <summary>True when the mapped file is read in place, so that the mapping must live as long.</summary>
     public abstract bool SharesSource { get; }
 
     public abstract void Dispose();

@@ -61,6 +61,7 @@ internal sealed class HuggingFaceModelLoader : IModelLoader
         owned.Push(storage);
         var attention = new IAttentionExecutor[groups.Count];
         BatchOrder order = BatchOrder.Any;
+        int decodeThreshold = 1;
         foreach (LayerGroup group in groups)
         {
             var resources = new AttentionResources
@@ -75,12 +76,14 @@ internal sealed class HuggingFaceModelLoader : IModelLoader
             };
             attention[group.Index] = plan.Backend.CreateExecutor(group.Spec, resources);
             owned.Push(attention[group.Index]);
-            if (attention[group.Index].Order != BatchOrder.Any) order = attention[group.Index].Order;
+            if (attention[group.Index].Order == BatchOrder.Any) continue;
+            order = attention[group.Index].Order;
+            decodeThreshold = attention[group.Index].DecodeThreshold;
         }
 
         DeviceContext context = selected.Device.CreateContext(plan.ArenaBytes);
         owned.Push(context);
-        var builder = new ForwardBatchBuilder(selected.Device, plan.Groups.ToArray(), order, plan.Limits);
+        var builder = new ForwardBatchBuilder(selected.Device, plan.Groups.ToArray(), order, plan.Limits, decodeThreshold);
         owned.Push(builder);
         var facts = new ModelFacts(model.VocabSize, plan.MaxModelLen, plan.Limits.MaxNumTokens, plan.Limits.MaxNumRows);
         return new ModelExecutor(facts, plan.Groups, model, storage, context, builder, attention, selected.Ownership);

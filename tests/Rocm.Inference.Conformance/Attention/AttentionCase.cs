@@ -111,7 +111,7 @@ internal sealed class AttentionCase
         int[] lengths = [.. parts.Select(p => Rows[p.Row].PrefixLen + p.First + p.Count)];
         int[] table = [.. parts.SelectMany(p => BlockTable.AsSpan(p.Row * MaxBlocks, MaxBlocks).ToArray())];
         TensorView output = tensors.Poison(DType.F32, tokens + Padding, Spec.NumQoHeads, Spec.VHeadDim);
-        var args = new UnifiedAttentionArgs
+        var args = new PagedAttentionArgs
         {
             Spec = Spec,
             Query = tensors.F32(query, tokens + Padding, Spec.NumQoHeads, Spec.HeadDim),
@@ -142,8 +142,6 @@ internal sealed class AttentionCase
         BlockSize = BlockSize,
         Key = Upload(tensors, Key, Spec.HeadDim),
         Value = Upload(tensors, Value, Spec.VHeadDim),
-        KeyScale = 1,
-        ValueScale = 1,
     };
 
     private TensorView Upload(PoisonedTensors tensors, uint[] bits, int dim)

@@ -42,7 +42,7 @@ public abstract class RopeStoreKvConformance
                 Rope = table,
                 Positions = tensors.I32(positions, T),
                 SlotMapping = tensors.I64(slots, T),
-                Cache = new KvCacheView { Layout = KvLayoutKind.Nhd, BlockSize = Block, Key = keyCache, Value = valueCache, KeyScale = 1, ValueScale = 1 },
+                Cache = new KvCacheView { Layout = KvLayoutKind.Nhd, BlockSize = Block, Key = keyCache, Value = valueCache },
             });
         }
 
@@ -93,7 +93,7 @@ public abstract class RopeStoreKvConformance
             Rope = null,
             Positions = tensors.I32([0], 1),
             SlotMapping = tensors.I64([0], 1),
-            Cache = new KvCacheView { Layout = KvLayoutKind.Nhd, BlockSize = 1, Key = cache, Value = other, KeyScale = 1, ValueScale = 1 },
+            Cache = new KvCacheView { Layout = KvLayoutKind.Nhd, BlockSize = 1, Key = cache, Value = other },
         });
         uint[] stored = Bits(tensors, cache);
         for (int i = 0; i < values.Length; i++)

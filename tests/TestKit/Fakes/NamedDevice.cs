@@ -31,6 +31,8 @@ internal sealed class NamedDevice(DeviceKind kind, string architecture) : IDevic
 
     PackedWeight IDevice.Pack(in WeightSource source) => throw new NotSupportedException("This device has no memory.");
 
+    PackedWeightGroup IDevice.PackGroup(ReadOnlySpan<WeightSource> members) => throw new NotSupportedException("This device has no memory.");
+
     public void Dispose()
     {
     }

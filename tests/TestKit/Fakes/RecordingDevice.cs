@@ -58,6 +58,8 @@ internal sealed class RecordingDevice : IDevice
         return weight;
     }
 
+    PackedWeightGroup IDevice.PackGroup(ReadOnlySpan<WeightSource> members) => throw new NotSupportedException("This device packs single weights only.");
+
     public void Dispose() => _memory.Dispose();
 
     private sealed class RecordingContext(IDevice device, DeviceBuffer arena) : DeviceContext(device, arena)

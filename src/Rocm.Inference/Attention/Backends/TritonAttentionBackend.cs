@@ -58,7 +58,7 @@ internal sealed class TritonAttentionBackend : IAttentionBackend
                 SlotMapping = _group!.SlotMapping,
                 Cache = resource.Cache,
             });
-            _kernels.UnifiedAttention(context, new UnifiedAttentionArgs
+            _kernels.UnifiedAttention(context, new PagedAttentionArgs
             {
                 Spec = spec,
                 Query = inputs.Query,

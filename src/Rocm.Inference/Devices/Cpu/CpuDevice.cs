@@ -80,6 +80,8 @@ internal sealed partial class CpuDevice : IDevice
 
     PackedWeight IDevice.Pack(in WeightSource source) => PanelWeightPacker.Pack(_crew, source);
 
+    PackedWeightGroup IDevice.PackGroup(ReadOnlySpan<WeightSource> members) => throw new NotImplementedException();
+
     public void Dispose() => _crew.Dispose();
 
     private (IKernels Kernels, IAttentionKernels Attention) Create<TSimd, TVector>()

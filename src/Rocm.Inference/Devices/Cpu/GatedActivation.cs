@@ -6,7 +6,7 @@ namespace Rocm.Inference.Devices.Cpu;
 /// <summary>y = act(gate) · up.</summary>
 internal sealed unsafe partial class CpuKernels<TSimd, TVector>
 {
-    public void GatedActivation(DeviceContext context, TensorView gateUp, ActivationKind kind, TensorView y)
+    public void GatedActivation(DeviceContext context, TensorView gateUp, ActivationKind kind, TensorView y, float limit = 0)
     {
         CpuOperand input = CpuOperand.Of(gateUp), output = CpuOperand.Of(y);
         input.Expect(output.Rows, 2L * output.Columns);

@@ -52,8 +52,6 @@ internal sealed class KvCacheStorage : IDisposable
             BlockSize = blockSize,
             Key = _key[slot].View(spec.KvDType, NumBlocks, blockSize, spec.NumKvHeads, spec.HeadDim),
             Value = _value[slot].View(spec.KvDType, NumBlocks, blockSize, spec.NumKvHeads, spec.VHeadDim),
-            KeyScale = 1,
-            ValueScale = 1,
         },
         _ => throw new NotSupportedException($"Cache layout {layout} has no storage in this version; expected {KvLayoutKind.Nhd}."),
     };

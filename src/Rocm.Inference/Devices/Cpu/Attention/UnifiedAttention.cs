@@ -22,7 +22,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     private const int ItemsPerThread = 4;
     private const int PartialHeader = 16;
 
-    public void UnifiedAttention(DeviceContext context, in UnifiedAttentionArgs args)
+    public void UnifiedAttention(DeviceContext context, in PagedAttentionArgs args)
     {
         AttentionJob job = Describe(args);
         if (args.NumRows == 0) return;
@@ -65,7 +65,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
 
     private static long PartialStride(int valueDim) => PartialHeader + AttentionScratch.PaddedValueDim(valueDim);
 
-    private static AttentionJob Describe(in UnifiedAttentionArgs args)
+    private static AttentionJob Describe(in PagedAttentionArgs args)
     {
         AttentionSpec spec = args.Spec;
         CheckCache(args.Cache);
@@ -113,7 +113,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     }
 
     /// <summary>Makes the work items of every row; returns the floats of partial results that split rows need.</summary>
-    private long Plan(ref AttentionJob job, in UnifiedAttentionArgs args)
+    private long Plan(ref AttentionJob job, in PagedAttentionArgs args)
     {
         int* offsets = CpuOperand.Indices(args.CuSeqlensQ, args.NumRows + 1L, nameof(args.CuSeqlensQ));
         int* lengths = CpuOperand.Indices(args.SeqLens, args.NumRows, nameof(args.SeqLens));

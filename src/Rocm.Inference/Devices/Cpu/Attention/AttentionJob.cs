@@ -1,10 +1,17 @@
 namespace Rocm.Inference.Devices.Cpu.Attention;
 
-/// <summary>Arguments of one unified attention call, shared by the threads that run it.</summary>
+/// <summary>Arguments of one attention call, shared by the threads that run it.</summary>
 internal unsafe struct AttentionJob
 {
     public CpuOperand Query;
+
+    /// <summary>The rest of each query head, or a null address.</summary>
+    public CpuOperand QueryRope;
     public CpuOperand Output;
+
+    /// <summary>[Hq, T] with <see cref="LseStride"/> elements between heads, or null.</summary>
+    public float* Lse;
+    public long LseStride;
     public NhdCache Key;
     public NhdCache Value;
     public int* BlockTable;
@@ -15,6 +22,9 @@ internal unsafe struct AttentionJob
 
     /// <summary>Number of keys that a query sees at most; int.MaxValue without a window.</summary>
     public int Window;
+
+    /// <summary>False: a query sees keys after its position too.</summary>
+    public bool Causal;
 
     /// <summary>[Hq], or null.</summary>
     public float* Sinks;
@@ -34,7 +44,7 @@ internal unsafe struct AttentionJob
     public int NumMerges;
     public float* Partials;
 
-    public readonly int HeadDim => Key.Dim;
+    public readonly int HeadDim => Query.Columns + QueryRope.Columns;
 
     public readonly int ValueDim => Value.Dim;
 }
@@ -46,7 +56,12 @@ internal struct AttentionRow
     public int FirstMerge;
     public int QueryStart;
     public int QueryLen;
-    public int SeqLen;
+
+    /// <summary>Position of the first query token, counted from the first key; negative when all keys are later.</summary>
+    public int FirstPosition;
+
+    /// <summary>Number of keys: positions [0, NumKeys).</summary>
+    public int NumKeys;
 
     /// <summary>Blocks of query tokens.</summary>
     public int NumBlocks;

@@ -2,7 +2,7 @@ using Rocm.Inference.Devices.Cpu.Panels;
 
 namespace Rocm.Inference.Devices.Cpu.Attention;
 
-/// <summary>One thread's scratch memory in unified attention. A query row is a query token and a head of the group.</summary>
+/// <summary>One thread's scratch memory in attention. A query row is a query token and a head of the group.</summary>
 internal unsafe struct AttentionScratch
 {
     private readonly int _rows;
@@ -110,6 +110,9 @@ internal struct AttentionItem
 
     /// <summary>Position of the first token in its sequence.</summary>
     public int FirstPosition;
+
+    /// <summary>Number of keys: positions [0, NumKeys).</summary>
+    public int NumKeys;
     public int Head;
     public KvTileSource Source;
 }

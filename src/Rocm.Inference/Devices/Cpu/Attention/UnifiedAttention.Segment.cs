@@ -10,13 +10,19 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void LoadQueries(AttentionJob* job, in AttentionScratch scratch, in AttentionItem work)
     {
-        int dim = job->HeadDim;
+        int dim = job->Query.Columns, ropeDim = job->QueryRope.Columns;
         for (int i = 0; i < work.NumTokens * job->GqaRatio; i++)
         {
             float* source = HeadRow(job->Query, work, job->GqaRatio, i);
             float* target = scratch.Queries + ((long)i * scratch.QueryStride);
             for (int d = 0; d < dim; d++) target[d] = source[d] * job->Scale;
-            if ((dim & 1) != 0) target[dim] = 0;
+            if (ropeDim > 0)
+            {
+                source = HeadRow(job->QueryRope, work, job->GqaRatio, i);
+                for (int d = 0; d < ropeDim; d++) target[dim + d] = source[d] * job->Scale;
+            }
+
+            if (((dim + ropeDim) & 1) != 0) target[dim + ropeDim] = 0;
         }
     }
 
@@ -33,26 +39,27 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         new Span<float>(scratch.Sum, rows).Clear();
         new Span<float>(scratch.Values, rows * scratch.ValueStride).Clear();
 
-        int lastPosition = work.FirstPosition + work.NumTokens - 1;
-        int segmentEnd = Math.Min((segment + 1) * SegmentLen, lastPosition + 1);
+        int segmentEnd = Math.Min((segment + 1) * SegmentLen, EndVisible(*job, work.FirstPosition + work.NumTokens - 1, work.NumKeys));
         int firstKey = Math.Max(segment * SegmentLen, FirstVisible(*job, work.FirstPosition));
         for (int tile = firstKey / Panel.Width * Panel.Width; tile < segmentEnd; tile += Panel.Width)
         {
             // Tokens that see any key of the tile: those at or after its start, and not so late that the window has passed it.
-            int first = Math.Max(0, tile - work.FirstPosition);
+            int first = job->Causal ? Math.Max(0, tile - work.FirstPosition) : 0;
             long lastInWindow = (long)tile + Panel.Width - 2 + job->Window - work.FirstPosition;
             int end = (int)Math.Min(work.NumTokens, lastInWindow + 1);
             if (first >= end) continue;
 
             int keysFrom = Math.Max(tile, FirstVisible(*job, work.FirstPosition + first));
-            int keysTo = Math.Min(tile + Panel.Width, work.FirstPosition + end);
+            int keysTo = Math.Min(tile + Panel.Width, EndVisible(*job, work.FirstPosition + end - 1, work.NumKeys));
+            if (keysFrom >= keysTo) continue;
             TReader.LoadKeys(work.Source, tile, keysFrom, keysTo, scratch.KeyPanel);
             TReader.LoadValues(work.Source, tile, keysFrom, keysTo, scratch.ValuePanels);
 
             int row = first * ratio, count = (end - first) * ratio;
             float* scores = scratch.Scores + ((long)row * Panel.Width);
             TReader.Scores(count, job->HeadDim, scratch.Queries + ((long)row * scratch.QueryStride), scratch.QueryStride, scratch.KeyPanel, scores);
-            for (int i = row; i < row + count; i++) SoftmaxRow(job, scratch, i, tile, work.FirstPosition + (i / ratio), (work.Head * ratio) + (i % ratio));
+            for (int i = row; i < row + count; i++)
+                SoftmaxRow(job, scratch, i, tile, work.FirstPosition + (i / ratio), work.NumKeys, (work.Head * ratio) + (i % ratio));
             AddValues(scratch, row, count, (keysTo - tile + 1) / 2);
         }
     }
@@ -70,12 +77,12 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
 
     /// <summary>Turns one row of scores into probabilities relative to the running maximum and rescales what the row has summed so far.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void SoftmaxRow(AttentionJob* job, in AttentionScratch scratch, int row, int tile, int position, int head)
+    private static void SoftmaxRow(AttentionJob* job, in AttentionScratch scratch, int row, int tile, int position, int numKeys, int head)
     {
         float* scores = scratch.Scores + ((long)row * Panel.Width);
         if (job->SoftCap > 0 || job->Slopes != null) Bias(job, scratch, scores, tile, position, head);
-        int from = Math.Max(0, FirstVisible(*job, position) - tile);
-        int to = Math.Min(Panel.Width, position + 1 - tile);
+        int from = Math.Clamp(FirstVisible(*job, position) - tile, 0, Panel.Width);
+        int to = Math.Clamp(EndVisible(*job, position, numKeys) - tile, 0, Panel.Width);
         for (int j = 0; j < from; j++) scores[j] = float.NegativeInfinity;
         for (int j = to; j < Panel.Width; j++) scores[j] = float.NegativeInfinity;
 
@@ -191,27 +198,33 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         WriteOutput(job, scratch, new AttentionItem { FirstToken = row.QueryStart, NumTokens = row.QueryLen, Head = head });
     }
 
-    /// <summary>Divides by the softmax denominator, which the sink joins, and writes the rows; zeros for a row without keys.</summary>
+    /// <summary>Divides by the softmax denominator, which the sink joins, and writes the rows and their LSE; 0 and −∞ for a row without keys.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void WriteOutput(AttentionJob* job, in AttentionScratch scratch, in AttentionItem work)
     {
         for (int i = 0; i < work.NumTokens * job->GqaRatio; i++)
         {
             float* output = HeadRow(job->Output, work, job->GqaRatio, i);
+            int head = (work.Head * job->GqaRatio) + (i % job->GqaRatio);
+            float* lse = job->Lse == null ? null : job->Lse + (head * job->LseStride) + work.FirstToken + (i / job->GqaRatio);
             float max = scratch.TotalMax[i], factor = 1, sum = scratch.TotalSum[i];
             if (max == float.NegativeInfinity)
             {
                 new Span<float>(output, job->ValueDim).Clear();
+                if (lse != null) *lse = float.NegativeInfinity;
                 continue;
             }
 
             if (job->Sinks != null)
             {
-                float sink = job->Sinks[(work.Head * job->GqaRatio) + (i % job->GqaRatio)];
+                float sink = job->Sinks[head];
                 float newMax = MathF.Max(max, sink);
                 factor = Exp(max - newMax);
                 sum = (sum * factor) + Exp(sink - newMax);
+                max = newMax;
             }
+
+            if (lse != null) *lse = max + MathF.Log(sum);
 
             // Adding 0 turns −0 into +0: the sign of a zero may depend on how many masked keys shared the tile.
             float* total = scratch.Totals + ((long)i * scratch.ValueStride);

@@ -25,7 +25,14 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     public void UnifiedAttention(DeviceContext context, in PagedAttentionArgs args)
     {
         AttentionJob job = Describe(args);
+        RunPaged(context, job, args);
+    }
+
+    /// <summary>Plans and runs a described job over the paged cache of <paramref name="args"/>.</summary>
+    private void RunPaged(DeviceContext context, in AttentionJob described, in PagedAttentionArgs args)
+    {
         if (args.NumRows == 0) return;
+        AttentionJob job = described;
         long mark = context.Mark();
         TensorView rows = context.Scratch(DType.U8, (long)args.NumRows * sizeof(AttentionRow));
         job.Rows = (AttentionRow*)rows.Address;
@@ -65,12 +72,16 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
 
     private static long PartialStride(int valueDim) => PartialHeader + AttentionScratch.PaddedValueDim(valueDim);
 
-    private static AttentionJob Describe(in PagedAttentionArgs args)
+    /// <param name="args">Operands.</param>
+    /// <param name="queryRope">The rest of each query head, or absent.</param>
+    private static AttentionJob Describe(in PagedAttentionArgs args, TensorView queryRope = default)
     {
         AttentionSpec spec = args.Spec;
         CheckCache(args.Cache);
         long tokens = args.Query.Dim(0), queryHeads = args.Query.Dim(1), kvHeads = args.Cache.Key.Dim(2);
-        CheckHeads(args.Query, tokens, queryHeads, args.Cache.Key.Dim(3), nameof(args.Query));
+        long ropeDim = queryRope.IsAbsent ? 0 : queryRope.Dim(2);
+        if (ropeDim > 0) CheckHeads(queryRope, tokens, queryHeads, ropeDim, nameof(queryRope));
+        CheckHeads(args.Query, tokens, queryHeads, args.Cache.Key.Dim(3) - ropeDim, nameof(args.Query));
         CheckHeads(args.Output, tokens, queryHeads, args.Cache.Value.Dim(3), nameof(args.Output));
         if (queryHeads % kvHeads != 0)
             throw new ArgumentException($"{queryHeads} query heads cannot share {kvHeads} KV heads.", nameof(args));
@@ -81,6 +92,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         return new AttentionJob
         {
             Query = CpuOperand.Of(args.Query),
+            QueryRope = ropeDim > 0 ? CpuOperand.Of(queryRope) : default,
             Output = CpuOperand.Of(args.Output),
             Key = NhdCache.Of(args.Cache.Key),
             Value = NhdCache.Of(args.Cache.Value),
@@ -90,6 +102,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             Scale = spec.SoftmaxScale,
             SoftCap = spec.LogitsSoftCap,
             Window = spec.SlidingWindow ?? int.MaxValue,
+            Causal = true,
             Sinks = HeadVector(args.Sinks, spec.HasSinks, queryHeads),
             Slopes = HeadVector(args.AlibiSlopes, spec.HasAlibi, queryHeads),
             GqaRatio = ratio,
@@ -124,7 +137,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             if (start < 0 || count < 0 || start + (long)count > job.Query.Outer || lengths[r] < 0)
                 throw new ArgumentException($"Row {r}: query tokens [{start}, {start + (long)count}) of {job.Query.Outer}, length {lengths[r]}.", nameof(args));
             int blocks = (count + job.BlockTokens - 1) / job.BlockTokens;
-            job.Rows[r] = new AttentionRow { QueryStart = start, QueryLen = count, SeqLen = lengths[r], NumBlocks = blocks };
+            job.Rows[r] = new AttentionRow { QueryStart = start, QueryLen = count, FirstPosition = lengths[r] - count, NumKeys = lengths[r], NumBlocks = blocks };
             items += (long)blocks * job.NumKvHeads;
         }
 
@@ -136,9 +149,9 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             row.FirstItem = job.NumItems;
             row.FirstMerge = job.NumMerges;
             int queryRows = row.QueryLen * job.GqaRatio;
-            int first = FirstVisible(job, row.SeqLen - row.QueryLen);
+            int first = FirstVisible(job, row.FirstPosition);
             row.FirstSegment = first / SegmentLen;
-            row.EndSegment = (row.SeqLen + SegmentLen - 1) / SegmentLen;
+            row.EndSegment = (row.NumKeys + SegmentLen - 1) / SegmentLen;
             int segments = row.EndSegment - row.FirstSegment;
             row.IsSplit = split && row.NumBlocks == 1 && segments > 1 && (row.QueryLen == 1 || queryRows <= MaxSplitRows);
             job.NumItems += job.NumKvHeads * (row.IsSplit ? segments : row.NumBlocks);
@@ -153,6 +166,9 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
 
     /// <summary>First key that a query at a position sees.</summary>
     private static int FirstVisible(in AttentionJob job, int position) => (int)Math.Max(0L, position - (long)job.Window + 1);
+
+    /// <summary>End of the keys that a query at a position sees.</summary>
+    private static int EndVisible(in AttentionJob job, int position, int numKeys) => job.Causal ? (int)Math.Clamp(position + 1L, 0, numKeys) : numKeys;
 
     private static void Attend<TReader>(CpuCrew crew, int worker, AttentionJob* job)
         where TReader : IKvTileReader<TSimd, TVector>
@@ -182,7 +198,8 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         {
             FirstToken = row.QueryStart + firstToken,
             NumTokens = Math.Min(job->BlockTokens, row.QueryLen - firstToken),
-            FirstPosition = row.SeqLen - row.QueryLen + firstToken,
+            FirstPosition = row.FirstPosition + firstToken,
+            NumKeys = row.NumKeys,
             Head = head,
             Source = new KvTileSource
             {
@@ -203,8 +220,8 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         }
 
         scratch.ClearTotals(work.NumTokens * job->GqaRatio);
-        int lastPosition = work.FirstPosition + work.NumTokens - 1;
-        for (int segment = FirstVisible(*job, work.FirstPosition) / SegmentLen; segment * (long)SegmentLen <= lastPosition; segment++)
+        int end = EndVisible(*job, work.FirstPosition + work.NumTokens - 1, work.NumKeys);
+        for (int segment = FirstVisible(*job, work.FirstPosition) / SegmentLen; segment * (long)SegmentLen < end; segment++)
         {
             AttendSegment<TReader>(job, scratch, work, segment);
             for (int i = 0; i < work.NumTokens * job->GqaRatio; i++)

@@ -89,7 +89,7 @@ internal sealed class ModelSession : IDisposable
             int[] table = [.. Enumerable.Range(0, _blocksPerGroup).Select(block => 1 + ((_blocksPerGroup - 1 - block) * _executors.Length) + groupIndex)];
             _batch.HostGroups[group].SlotMapping = Upload<long>(DType.I64, [.. all.Select(p => ((long)table[p / _blockSize] * _blockSize) + (p % _blockSize))]);
             _batch.HostGroups[group].BlockTable = Upload<int>(DType.I32, table).Reshape(1, _blocksPerGroup);
-            _executors[group].Plan(_batch, group);
+            _executors[group].Plan(_context, _batch, group);
         }
 
         return Run(rows.Length);

@@ -95,7 +95,7 @@ internal sealed class ScheduledModel : IDisposable
         ScheduledStep step = Scheduler.Schedule();
         if (step.IsEmpty) return;
         ForwardBatch batch = _builder.Build(_context, step);
-        for (int group = 0; group < _executors.Length; group++) _executors[group].Plan(batch, group);
+        for (int group = 0; group < _executors.Length; group++) _executors[group].Plan(_context, batch, group);
         TensorView logits = _logits.View(DType.F32, batch.NumLogitRows, _model.VocabSize);
         _model.Forward(_context, batch, _executors, logits);
         var tokens = new int[step.Rows.Length];

@@ -7,6 +7,12 @@ namespace Rocm.Inference;
 /// <param name="Reasons">Why not: every reason that it gave, or that another one came first.</param>
 public sealed record RefusedAttentionBackend(string Name, IReadOnlyList<string> Reasons);
 
+/// <summary>Which kernels compute the rows of one phase.</summary>
+/// <param name="Name">The rows: "prefill" (no context yet), "extend" (many new tokens on a context) or "decode" (few new tokens on a context).</param>
+/// <param name="Primitives">The kernels, in the order in which they run.</param>
+/// <param name="Provider">Whose kernels: "cpu".</param>
+public sealed record AttentionPhase(string Name, string Primitives, string Provider);
+
 /// <summary>Which attention backend runs, why, and why no other does.</summary>
 public sealed record AttentionSelection
 {
@@ -22,10 +28,15 @@ public sealed record AttentionSelection
     /// <summary>Every other registered backend with the reasons against it.</summary>
     public required IReadOnlyList<RefusedAttentionBackend> Refused { get; init; }
 
+    /// <summary>Which kernels run in each phase; empty when a custom backend does not tell.</summary>
+    public IReadOnlyList<AttentionPhase> Phases { get; init; } = [];
+
     /// <inheritdoc/>
     public override string ToString()
     {
         var text = new StringBuilder(Name).Append(" (").Append(Reason).Append(')');
+        foreach (AttentionPhase phase in Phases)
+            text.Append("; ").Append(phase.Name).Append(": ").Append(phase.Primitives).Append(" (").Append(phase.Provider).Append(')');
         foreach (RefusedAttentionBackend refused in Refused)
             text.Append("; not ").Append(refused.Name).Append(": ").AppendJoin(", ", refused.Reasons);
         return text.ToString();

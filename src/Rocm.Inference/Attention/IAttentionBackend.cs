@@ -20,6 +20,11 @@ public interface IAttentionBackend
     /// <param name="device">Where it would run.</param>
     AttentionSupport CheckSupport(AttentionSpec spec, IDevice device);
 
+    /// <summary>Which kernels run in each phase, and whose they are: for reports. Empty when the backend does not tell.</summary>
+    /// <param name="spec">A spec that <see cref="CheckSupport"/> accepted.</param>
+    /// <param name="device">Where it will run.</param>
+    IReadOnlyList<AttentionPhase> DescribePhases(AttentionSpec spec, IDevice device) => [];
+
     /// <summary>The cache layout it wants.</summary>
     /// <param name="spec">What the layer group needs.</param>
     KvCacheLayout GetKvCacheLayout(AttentionSpec spec);
@@ -92,10 +97,11 @@ public interface IAttentionExecutor : IDisposable
     /// <summary>Which steps may be captured.</summary>
     GraphSupport Graphs { get; }
 
-    /// <summary>Looks at a step before its layers run: routing, chunk plans, split plans.</summary>
+    /// <summary>Looks at a step before its layers run: routing, chunk plans, split plans, and their metadata to the device.</summary>
+    /// <param name="context">Where the layers will run.</param>
     /// <param name="batch">The step.</param>
     /// <param name="group">Index of this executor's layer group in <see cref="ForwardBatch.Groups"/>.</param>
-    void Plan(ForwardBatch batch, int group);
+    void Plan(DeviceContext context, ForwardBatch batch, int group);
 
     /// <summary>Stores this step's K and V of one layer and computes its attention.</summary>
     /// <param name="context">Where it runs.</param>

@@ -138,6 +138,23 @@ public readonly struct TensorView
         return new TensorView(Buffer, ByteOffset, DType, Rank + 1, dims, strides);
     }
 
+    /// <summary>Leaves out a dimension of size 1, without copying: [.., 1, ..] becomes [.., ..].</summary>
+    /// <param name="axis">The dimension to leave out.</param>
+    /// <exception cref="ArgumentException">The dimension has another size.</exception>
+    public TensorView Squeeze(int axis)
+    {
+        if (Dim(axis) != 1) throw new ArgumentException($"Dimension {axis} of {this} is not 1.", nameof(axis));
+        Extents dims = _dims;
+        Extents strides = _strides;
+        for (int i = axis; i < Rank - 1; i++)
+        {
+            dims[i] = dims[i + 1];
+            strides[i] = strides[i + 1];
+        }
+
+        return new TensorView(Buffer, ByteOffset, DType, Rank - 1, dims, strides);
+    }
+
     /// <summary>The same elements under other dimensions. Only for contiguous views.</summary>
     /// <param name="shape">New dimensions with the same number of elements.</param>
     /// <exception cref="ArgumentException">The view is not contiguous or the counts differ.</exception>

@@ -45,7 +45,7 @@ internal sealed class ModelExecutor : IModelExecutor
     public void Execute(ScheduledStep step, SamplingBatch sampling)
     {
         ForwardBatch batch = _builder.Build(_context, step);
-        for (int group = 0; group < _attention.Length; group++) _attention[group].Plan(batch, group);
+        for (int group = 0; group < _attention.Length; group++) _attention[group].Plan(_context, batch, group);
         long mark = _context.Mark();
         TensorView logits = batch.NumLogitRows == 0 ? default : _context.Scratch(DType.F32, batch.NumLogitRows, Facts.VocabSize);
         _model.Forward(_context, batch, _attention, logits);

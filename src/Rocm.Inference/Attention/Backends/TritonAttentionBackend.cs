@@ -38,7 +38,7 @@ internal sealed class TritonAttentionBackend : IAttentionBackend
 
         public GraphSupport Graphs => GraphSupport.Always;
 
-        public void Plan(ForwardBatch batch, int group)
+        public void Plan(DeviceContext context, ForwardBatch batch, int group)
         {
             _batch = batch;
             _group = batch.Groups[group];

@@ -43,18 +43,29 @@ internal sealed class KvCacheStorage : IDisposable
         return new KvCacheStorage(key, value, numBlocks);
     }
 
-    /// <summary>The view of storage slot <paramref name="slot"/> as a layer of <paramref name="spec"/> sees it.</summary>
-    public KvCacheView View(AttentionSpec spec, KvLayoutKind layout, int blockSize, int slot) => layout switch
+    /// <summary>The view of storage slot <paramref name="slot"/> as a layer of <paramref name="spec"/> sees it; without scales, which are the model's.</summary>
+    /// <exception cref="ArgumentException">The layout does not divide the head dimension or the block.</exception>
+    public KvCacheView View(AttentionSpec spec, KvLayoutKind layout, int blockSize, int slot)
     {
-        KvLayoutKind.Nhd => new KvCacheView
+        int x = 16 / spec.KvDType.ByteSize();
+        bool splitsKeys = layout is KvLayoutKind.VectorizedX or KvLayoutKind.Shuffled;
+        if ((splitsKeys && spec.HeadDim % x != 0) || (layout == KvLayoutKind.Shuffled && blockSize % x != 0))
+            throw new ArgumentException($"The {layout} layout of {spec.KvDType} needs a head dimension (and, shuffled, a block) in multiples of {x}; found {spec.HeadDim} and {blockSize}.", nameof(layout));
+        TensorView key = layout switch
         {
-            Layout = layout,
-            BlockSize = blockSize,
-            Key = _key[slot].View(spec.KvDType, NumBlocks, blockSize, spec.NumKvHeads, spec.HeadDim),
-            Value = _value[slot].View(spec.KvDType, NumBlocks, blockSize, spec.NumKvHeads, spec.VHeadDim),
-        },
-        _ => throw new NotSupportedException($"Cache layout {layout} has no storage in this version; expected {KvLayoutKind.Nhd}."),
-    };
+            KvLayoutKind.Nhd => _key[slot].View(spec.KvDType, NumBlocks, blockSize, spec.NumKvHeads, spec.HeadDim),
+            KvLayoutKind.MlaLatent => _key[slot].View(spec.KvDType, NumBlocks, blockSize, spec.KvLoraRank + spec.QkRopeHeadDim),
+            _ => _key[slot].View(spec.KvDType, NumBlocks, spec.NumKvHeads, spec.HeadDim / x, blockSize, x),
+        };
+        TensorView value = layout switch
+        {
+            KvLayoutKind.Nhd => _value[slot].View(spec.KvDType, NumBlocks, blockSize, spec.NumKvHeads, spec.VHeadDim),
+            KvLayoutKind.VectorizedX => _value[slot].View(spec.KvDType, NumBlocks, spec.NumKvHeads, spec.VHeadDim, blockSize),
+            KvLayoutKind.Shuffled => _value[slot].View(spec.KvDType, NumBlocks, spec.NumKvHeads, blockSize / x, spec.VHeadDim, x),
+            _ => default,
+        };
+        return new KvCacheView { Layout = layout, BlockSize = blockSize, Key = key, Value = value };
+    }
 
     public void Dispose()
     {

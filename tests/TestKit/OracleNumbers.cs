@@ -9,17 +9,48 @@ internal static class OracleNumbers
         DType.F32 => BitConverter.UInt32BitsToSingle(bits),
         DType.BF16 => Decode(bits, exponentBits: 8, mantissaBits: 7),
         DType.F16 => Decode(bits, exponentBits: 5, mantissaBits: 10),
+        DType.F8E5M2 => Decode(bits, exponentBits: 5, mantissaBits: 2),
+        DType.F8E4M3Fn => (bits & 0x7F) == 0x7F ? double.NaN : Small(bits, bias: 7),
+        DType.F8E4M3Fnuz => bits == 0x80 ? double.NaN : Small(bits, bias: 8),
         _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, null),
     };
 
-    /// <summary>The bits of the stored element nearest to a value, ties to even.</summary>
+    /// <summary>The bits of the stored element nearest to a value, ties to even; 8-bit floats saturate at their largest finite value.</summary>
     public static uint Encode(DType dtype, float value) => dtype switch
     {
         DType.F32 => BitConverter.SingleToUInt32Bits(value),
         DType.BF16 => Encode(value, exponentBits: 8, mantissaBits: 7),
         DType.F16 => Encode(value, exponentBits: 5, mantissaBits: 10),
+        DType.F8E5M2 or DType.F8E4M3Fn or DType.F8E4M3Fnuz => EncodeSmall(dtype, value),
         _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, null),
     };
+
+    /// <summary>4 exponent and 3 mantissa bits, no infinity.</summary>
+    private static double Small(uint bits, int bias)
+    {
+        int exponent = (int)(bits >> 3) & 15;
+        double mantissa = (bits & 7) / 8.0;
+        double magnitude = exponent == 0 ? mantissa * Math.Pow(2, 1 - bias) : (1 + mantissa) * Math.Pow(2, exponent - bias);
+        return (bits & 0x80) != 0 ? -magnitude : magnitude;
+    }
+
+    /// <summary>Tries every byte: the nearest finite value, of two equally near ones the even one.</summary>
+    private static uint EncodeSmall(DType dtype, float value)
+    {
+        if (float.IsNaN(value)) return dtype == DType.F8E4M3Fnuz ? 0x80u : 0x7Fu;
+        uint sign = float.IsNegative(value) ? 0x80u : 0;
+        double magnitude = Math.Min(Math.Abs((double)value), 1e6), best = double.PositiveInfinity;
+        uint nearest = 0;
+        for (uint bits = 0; bits < 0x80; bits++)
+        {
+            double distance = Math.Abs(Decode(dtype, bits) - magnitude);
+            if (!double.IsFinite(Decode(dtype, bits)) || distance > best || (distance == best && (bits & 1) != 0)) continue;
+            best = distance;
+            nearest = bits;
+        }
+
+        return dtype == DType.F8E4M3Fnuz && nearest == 0 ? 0 : nearest | sign;
+    }
 
     private static double Decode(uint bits, int exponentBits, int mantissaBits)
     {

@@ -3,7 +3,7 @@ namespace Rocm.Inference.Devices.Cpu.Simd;
 /// <summary>
 /// The vector operations that kernels are written in, once, for every width: kernels are generic over an implementation, which the JIT
 /// specializes. Words are 32-bit patterns carried in a float vector; a word of a 16-bit panel holds element 2i in its low half and
-/// element 2i + 1 in its high half.
+/// element 2i + 1 in its high half. Operations on words are exact integer arithmetic.
 /// </summary>
 /// <typeparam name="TVector">A vector of floats.</typeparam>
 internal unsafe interface ISimd<TVector>
@@ -70,6 +70,33 @@ internal unsafe interface ISimd<TVector>
 
     /// <summary>2^n for whole n in [−126, 127].</summary>
     static abstract TVector PowerOfTwo(TVector n);
+
+    /// <summary>The same word in every lane.</summary>
+    static abstract TVector CreateWords(uint value);
+
+    /// <summary><see cref="Count"/> bytes, each widened to a word.</summary>
+    static abstract TVector LoadBytes(byte* source);
+
+    /// <summary>The lowest byte of every word.</summary>
+    static abstract void StoreBytes(TVector words, byte* destination);
+
+    /// <summary>The lower halves of words.</summary>
+    static abstract void StoreHalves(TVector words, ushort* destination);
+
+    static abstract TVector And(TVector a, TVector b);
+
+    static abstract TVector Or(TVector a, TVector b);
+
+    static abstract TVector AddWords(TVector a, TVector b);
+
+    static abstract TVector SubtractWords(TVector a, TVector b);
+
+    static abstract TVector ShiftLeft(TVector words, int count);
+
+    static abstract TVector ShiftRight(TVector words, int count);
+
+    /// <summary>Lanes where a &lt; b as signed words take <paramref name="ifLess"/>, others <paramref name="otherwise"/>.</summary>
+    static abstract TVector SelectLessWords(TVector a, TVector b, TVector ifLess, TVector otherwise);
 
     static abstract float Sum(TVector a);
 

@@ -60,8 +60,9 @@ internal sealed class AttentionBackendSelector
                 continue;
             }
 
-            if (reasons.Count == 0) reasons = [wished ? "comes later in the order of preference" : $"not the one chosen by {choice!.Value.Source}"];
-            refused.Add(new RefusedAttentionBackend(backend.Name, reasons));
+            bool isSupported = reasons.Count == 0;
+            if (isSupported) reasons = [wished ? "comes later in the order of preference" : $"not the one chosen by {choice!.Value.Source}"];
+            refused.Add(new RefusedAttentionBackend(backend.Name, reasons) { IsSupported = isSupported });
         }
 
         if (chosen is not null)

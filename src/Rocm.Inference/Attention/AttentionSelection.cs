@@ -5,7 +5,11 @@ namespace Rocm.Inference;
 /// <summary>A backend that was considered and not chosen.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="Reasons">Why not: every reason that it gave, or that another one came first.</param>
-public sealed record RefusedAttentionBackend(string Name, IReadOnlyList<string> Reasons);
+public sealed record RefusedAttentionBackend(string Name, IReadOnlyList<string> Reasons)
+{
+    /// <summary>True when it could run the model on this device: only its place in the order of preference, or an explicit choice, speaks against it.</summary>
+    public bool IsSupported { get; init; }
+}
 
 /// <summary>Which kernels compute the rows of one phase.</summary>
 /// <param name="Name">The rows: "prefill" (no context yet), "extend" (many new tokens on a context) or "decode" (few new tokens on a context).</param>

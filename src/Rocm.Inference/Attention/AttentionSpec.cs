@@ -12,6 +12,30 @@ public enum AttentionKind
     Mla,
 }
 
+/// <summary>What a layer group asks for beyond plain causal attention over its dimensions and element types.</summary>
+[Experimental("ROCM0001")]
+[Flags]
+public enum AttentionFeatures
+{
+    /// <summary>Nothing.</summary>
+    None = 0,
+
+    /// <summary><see cref="AttentionSpec.SlidingWindow"/> is set.</summary>
+    SlidingWindow = 1,
+
+    /// <summary><see cref="AttentionSpec.LogitsSoftCap"/> is not 0.</summary>
+    LogitsSoftCap = 2,
+
+    /// <summary><see cref="AttentionSpec.HasSinks"/>.</summary>
+    Sinks = 4,
+
+    /// <summary><see cref="AttentionSpec.HasAlibi"/>.</summary>
+    Alibi = 8,
+
+    /// <summary><see cref="AttentionSpec.HasKvScales"/>.</summary>
+    KvScales = 16,
+}
+
 /// <summary>
 /// Everything that a backend must honour for one layer group: layers that share dimensions, window, layout and heads.
 /// What is in the spec is honoured, or refused by <see cref="IAttentionBackend.CheckSupport"/>; nothing is silently ignored.
@@ -69,6 +93,16 @@ public sealed record AttentionSpec
 
     /// <summary>Longest sequence of the session, in tokens.</summary>
     public required int MaxSeqLen { get; init; }
+
+    /// <summary>
+    /// All that the layers ask for. A backend that refuses what it does not know of these stays right when a later version of the library knows more.
+    /// </summary>
+    public AttentionFeatures Features =>
+        (SlidingWindow is null ? 0 : AttentionFeatures.SlidingWindow)
+        | (LogitsSoftCap == 0 ? 0 : AttentionFeatures.LogitsSoftCap)
+        | (HasSinks ? AttentionFeatures.Sinks : 0)
+        | (HasAlibi ? AttentionFeatures.Alibi : 0)
+        | (HasKvScales ? AttentionFeatures.KvScales : 0);
 
     /// <summary>Query heads per KV head.</summary>
     public int GqaRatio => NumQoHeads / NumKvHeads;

@@ -10,10 +10,10 @@ internal sealed class DecoderSourceResolver
     private static readonly string[] Prefixes = ["model.", "model.language_model.", "language_model.model.", ""];
     private readonly DecoderSpec _spec;
     private readonly DecoderDimensions _dimensions;
-    private readonly ModelWeights _weights;
+    private readonly ITensorSource _weights;
     private readonly string _prefix;
 
-    private DecoderSourceResolver(DecoderSpec spec, ModelWeights weights)
+    private DecoderSourceResolver(DecoderSpec spec, ITensorSource weights)
     {
         _spec = spec;
         _dimensions = spec.Dimensions;
@@ -22,7 +22,7 @@ internal sealed class DecoderSourceResolver
     }
 
     /// <exception cref="ModelLoadException">A tensor is missing or of another type or shape, or the checkpoint has a bias that the config does not know.</exception>
-    public static DecoderSources Resolve(DecoderSpec spec, ModelWeights weights) => new DecoderSourceResolver(spec, weights).Resolve();
+    public static DecoderSources Resolve(DecoderSpec spec, ITensorSource weights) => new DecoderSourceResolver(spec, weights).Resolve();
 
     private DecoderSources Resolve()
     {

@@ -37,6 +37,7 @@ public sealed class AttentionBackendSelectorTests
         Assert.Equal(["PICKY", "TRITON_ATTN"], selection.Refused.Select(r => r.Name));
         Assert.Equal(["head_size not supported: 64"], selection.Refused[0].Reasons);
         Assert.Equal(["comes later in the order of preference"], selection.Refused[1].Reasons);
+        Assert.Equal([false, true], selection.Refused.Select(r => r.IsSupported));
     }
 
     [Fact]
@@ -91,6 +92,16 @@ public sealed class AttentionBackendSelectorTests
         var error = Assert.Throws<AttentionNotSupportedException>(() => new AttentionBackendSelector([]).Select([Spec, windowed], _cpu, null));
 
         Assert.Contains("sliding window not supported: 0", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_spec_names_every_feature_that_it_asks_for()
+    {
+        Assert.Equal(AttentionFeatures.None, Spec.Features);
+        Assert.Equal(AttentionFeatures.SlidingWindow | AttentionFeatures.Sinks, (Spec with { SlidingWindow = 0, HasSinks = true }).Features);
+        Assert.Equal(
+            AttentionFeatures.LogitsSoftCap | AttentionFeatures.Alibi | AttentionFeatures.KvScales,
+            (Spec with { LogitsSoftCap = 30, HasAlibi = true, HasKvScales = true }).Features);
     }
 
     [Fact]

@@ -7,7 +7,7 @@ namespace Rocm.Inference.Models.Weights;
 /// All tensors of a checkpoint: model.safetensors, or the shards of model.safetensors.index.json. Lookups check element type and
 /// shape, and remember what was used, so that what is left over can be told. Owns the mappings.
 /// </summary>
-internal sealed class ModelWeights : IDisposable
+internal sealed class ModelWeights : ITensorSource, IDisposable
 {
     private readonly Dictionary<string, (SafetensorsFile File, TensorInfo Tensor)> _tensors = new(StringComparer.Ordinal);
     private readonly HashSet<string> _used = new(StringComparer.Ordinal);

@@ -64,3 +64,28 @@ public sealed class CpuRopeStoreKv128 : RopeStoreKvConformance
 {
     protected override IDevice CreateDevice(int numThreads) => CpuDevices.Create(numThreads, 128);
 }
+
+public sealed class CpuFlashVarlen512 : FlashVarlenConformance
+{
+    protected override IDevice CreateDevice(int numThreads) => CpuDevices.Create(numThreads, 512);
+}
+
+public sealed class CpuFlashVarlen256 : FlashVarlenConformance
+{
+    protected override IDevice CreateDevice(int numThreads) => CpuDevices.Create(numThreads, 256);
+}
+
+public sealed class CpuFlashVarlen128 : FlashVarlenConformance
+{
+    protected override IDevice CreateDevice(int numThreads) => CpuDevices.Create(numThreads, 128);
+}
+
+public sealed class CpuMergeStates512 : MergeStatesConformance
+{
+    protected override IDevice CreateDevice(int numThreads) => CpuDevices.Create(numThreads, 512);
+}
+
+public sealed class CpuMergeStates128 : MergeStatesConformance
+{
+    protected override IDevice CreateDevice(int numThreads) => CpuDevices.Create(numThreads, 128);
+}

@@ -14,6 +14,9 @@ internal unsafe struct AttentionJob
     public long LseStride;
     public NhdCache Key;
     public NhdCache Value;
+
+    /// <summary>The rest of each key, shared by all heads; its dimension is 0 where there is none.</summary>
+    public NhdCache KeyRope;
     public int* BlockTable;
     public long BlockTableStride;
     public int NumTableEntries;
@@ -53,7 +56,12 @@ internal unsafe struct AttentionJob
 internal struct AttentionRow
 {
     public int FirstItem;
+
+    /// <summary>First of the items that merge, or of the tiles that are laid out beforehand.</summary>
     public int FirstMerge;
+
+    /// <summary>Tiles of keys that are laid out beforehand for each KV head.</summary>
+    public int NumTiles;
     public int QueryStart;
     public int QueryLen;
 

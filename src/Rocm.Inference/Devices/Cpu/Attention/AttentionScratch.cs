@@ -13,7 +13,7 @@ internal unsafe struct AttentionScratch
         _rows = job.BlockTokens * job.GqaRatio;
         QueryStride = (job.HeadDim + 1) & ~1;
         ValueStride = PaddedValueDim(job.ValueDim);
-        _keyBytes = Panel.SizeBytes(PanelFormat.F32, job.HeadDim);
+        _keyBytes = Panel.SizeBytes(PanelFormat.F32, job.HeadDim + 2);
     }
 
     /// <summary>Floats from one row of <see cref="Queries"/> to the next: the head dimension rounded up to even.</summary>

@@ -32,6 +32,9 @@ internal unsafe struct KvTileSource
 {
     public NhdCache Key;
     public NhdCache Value;
+
+    /// <summary>The rest of each key, shared by all heads; its dimension is 0 where there is none.</summary>
+    public NhdCache KeyRope;
     public int* BlockTable;
     public int NumTableEntries;
     public int Head;
@@ -125,7 +128,7 @@ internal readonly unsafe struct NhdTileReader<TSimd, TVector, TPanel> : IKvTileR
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Rows(in KvTileSource source, in NhdCache cache, int tile, int first, int end, byte** rows)
+    public static void Rows(in KvTileSource source, in NhdCache cache, int tile, int first, int end, byte** rows)
     {
         new Span<nint>(rows, Panel.Width).Clear();
         for (int position = first; position < end;)

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Rocm.Inference.Devices.Cpu.Panels;
-using Rocm.Inference.Devices.Cpu.Simd;
 
 namespace Rocm.Inference.Devices.Cpu.Attention;
 
@@ -59,7 +58,13 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             float* scores = scratch.Scores + ((long)row * Panel.Width);
             TReader.Scores(count, job->HeadDim, scratch.Queries + ((long)row * scratch.QueryStride), scratch.QueryStride, scratch.KeyPanel, scores);
             for (int i = row; i < row + count; i++)
-                SoftmaxRow(job, scratch, i, tile, work.FirstPosition + (i / ratio), work.NumKeys, (work.Head * ratio) + (i % ratio));
+            {
+                float factor = SoftmaxRow(
+                    job, scratch.Scores + ((long)i * Panel.Width), Panel.Width, tile, work.FirstPosition + (i / ratio), work.NumKeys,
+                    (work.Head * ratio) + (i % ratio), scratch.Lanes, ref scratch.Max[i], ref scratch.Sum[i]);
+                if (factor != 1) Scale(scratch.Values + ((long)i * scratch.ValueStride), scratch.ValueStride, factor);
+            }
+
             AddValues(scratch, row, count, (keysTo - tile + 1) / 2);
         }
     }
@@ -73,100 +78,6 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
                 count, pairs, scratch.Scores + ((long)row * Panel.Width), Panel.Width, (byte*)panel,
                 scratch.Values + ((long)row * scratch.ValueStride) + slice, scratch.ValueStride, add: true);
         }
-    }
-
-    /// <summary>Turns one row of scores into probabilities relative to the running maximum and rescales what the row has summed so far.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void SoftmaxRow(AttentionJob* job, in AttentionScratch scratch, int row, int tile, int position, int numKeys, int head)
-    {
-        float* scores = scratch.Scores + ((long)row * Panel.Width);
-        if (job->SoftCap > 0 || job->Slopes != null) Bias(job, scratch, scores, tile, position, head);
-        int from = Math.Clamp(FirstVisible(*job, position) - tile, 0, Panel.Width);
-        int to = Math.Clamp(EndVisible(*job, position, numKeys) - tile, 0, Panel.Width);
-        for (int j = 0; j < from; j++) scores[j] = float.NegativeInfinity;
-        for (int j = to; j < Panel.Width; j++) scores[j] = float.NegativeInfinity;
-
-        TVector largest = TSimd.Load(scores);
-        for (int j = TSimd.Count; j < Panel.Width; j += TSimd.Count) largest = TSimd.Max(largest, TSimd.Load(scores + j));
-        float oldMax = scratch.Max[row];
-        float max = MathF.Max(oldMax, TSimd.MaxAcross(largest));
-        if (max == float.NegativeInfinity)
-        {
-            // Every score is −∞: no weight, and −∞ − (−∞) below would make it NaN.
-            new Span<float>(scores, Panel.Width).Clear();
-            return;
-        }
-
-        TVector shift = TSimd.Create(max), sum = TSimd.Zero;
-        for (int j = 0; j < Panel.Width; j += TSimd.Count)
-        {
-            TVector p = VectorMath.Exp<TSimd, TVector>(TSimd.Subtract(TSimd.Load(scores + j), shift));
-            TSimd.Store(p, scores + j);
-            sum = TSimd.Add(sum, p);
-        }
-
-        if (max != oldMax)
-        {
-            float factor = Exp(oldMax - max);
-            scratch.Sum[row] *= factor;
-            scratch.Max[row] = max;
-            Scale(scratch.Values + ((long)row * scratch.ValueStride), scratch.ValueStride, factor);
-        }
-
-        scratch.Sum[row] += TSimd.Sum(sum);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Bias(AttentionJob* job, in AttentionScratch scratch, float* scores, int tile, int position, int head)
-    {
-        TVector cap = TSimd.Create(job->SoftCap), slope = TSimd.Create(job->Slopes == null ? 0 : job->Slopes[head]);
-        TVector distance = TSimd.Create(tile - position);
-        for (int j = 0; j < Panel.Width; j += TSimd.Count)
-        {
-            TVector s = TSimd.Load(scores + j);
-            if (job->SoftCap > 0) s = TSimd.Multiply(cap, VectorMath.Tanh<TSimd, TVector>(TSimd.Divide(s, cap)));
-            if (job->Slopes != null) s = TSimd.MultiplyAdd(slope, TSimd.Add(distance, TSimd.Load(scratch.Lanes + j)), s);
-            TSimd.Store(s, scores + j);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Scale(float* values, int count, float factor)
-    {
-        TVector f = TSimd.Create(factor);
-        for (int i = 0; i < count; i += TSimd.Count) TSimd.Store(TSimd.Multiply(TSimd.Load(values + i), f), values + i);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Exp(float x)
-    {
-        float* lanes = stackalloc float[16];
-        TSimd.Store(VectorMath.Exp<TSimd, TVector>(TSimd.Create(x)), lanes);
-        return lanes[0];
-    }
-
-    /// <summary>Merges the result of a segment into the total of a row. Called for the segments in order.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Fold(in AttentionScratch scratch, int row, float max, float sum, float* values)
-    {
-        if (max == float.NegativeInfinity) return;
-        float* total = scratch.Totals + ((long)row * scratch.ValueStride);
-        float oldMax = scratch.TotalMax[row];
-        if (oldMax == float.NegativeInfinity)
-        {
-            new ReadOnlySpan<float>(values, scratch.ValueStride).CopyTo(new Span<float>(total, scratch.ValueStride));
-            scratch.TotalMax[row] = max;
-            scratch.TotalSum[row] = sum;
-            return;
-        }
-
-        float newMax = MathF.Max(oldMax, max);
-        float oldFactor = Exp(oldMax - newMax), factor = Exp(max - newMax);
-        TVector a = TSimd.Create(oldFactor), b = TSimd.Create(factor);
-        for (int i = 0; i < scratch.ValueStride; i += TSimd.Count)
-            TSimd.Store(TSimd.MultiplyAdd(TSimd.Load(values + i), b, TSimd.Multiply(TSimd.Load(total + i), a)), total + i);
-        scratch.TotalMax[row] = newMax;
-        scratch.TotalSum[row] = (scratch.TotalSum[row] * oldFactor) + (sum * factor);
     }
 
     private static void SavePartials(AttentionJob* job, in AttentionScratch scratch, in AttentionRow row, int head, int segment, int rows)

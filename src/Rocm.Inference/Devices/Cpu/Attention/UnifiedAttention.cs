@@ -201,14 +201,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             FirstPosition = row.FirstPosition + firstToken,
             NumKeys = row.NumKeys,
             Head = head,
-            Source = new KvTileSource
-            {
-                Key = job->Key,
-                Value = job->Value,
-                BlockTable = job->BlockTable + (rowIndex * job->BlockTableStride),
-                NumTableEntries = job->NumTableEntries,
-                Head = head,
-            },
+            Source = SourceOf(job, rowIndex, head),
         };
         LoadQueries(job, scratch, work);
         if (row.IsSplit)
@@ -230,6 +223,16 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
 
         WriteOutput(job, scratch, work);
     }
+
+    private static KvTileSource SourceOf(AttentionJob* job, int row, int head) => new()
+    {
+        Key = job->Key,
+        Value = job->Value,
+        KeyRope = job->KeyRope,
+        BlockTable = job->BlockTable + (row * job->BlockTableStride),
+        NumTableEntries = job->NumTableEntries,
+        Head = head,
+    };
 
     private static int FindRow(AttentionJob* job, int item, bool byMerge)
     {

@@ -1,0 +1,117 @@
+using System.Runtime.CompilerServices;
+using Rocm.Inference.Devices.Cpu.Simd;
+
+namespace Rocm.Inference.Devices.Cpu.Attention;
+
+/// <summary>
+/// The online softmax that all attention loops share (Milakov and Gimelshein, "Online normalizer calculation for softmax"): rows of scores become
+/// probabilities relative to a running maximum, and stretches of keys are merged in order.
+/// </summary>
+internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
+{
+    /// <summary>Turns one row of scores into probabilities relative to the running maximum. Masked keys become 0.</summary>
+    /// <param name="job">Soft-cap, ALiBi and window.</param>
+    /// <param name="scores">[width] scaled products, replaced.</param>
+    /// <param name="width">Scores of the row, whole vectors.</param>
+    /// <param name="tile">Position of the first key.</param>
+    /// <param name="position">Position of the query.</param>
+    /// <param name="numKeys">Number of keys that exist.</param>
+    /// <param name="head">Query head.</param>
+    /// <param name="lanes">0, 1, 2 …</param>
+    /// <param name="max">Largest score so far, updated; −∞ before the first key.</param>
+    /// <param name="sum">Sum of the probabilities so far, updated.</param>
+    /// <returns>What the row has summed so far of p · v must be multiplied by.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float SoftmaxRow(
+        AttentionJob* job, float* scores, int width, int tile, int position, int numKeys, int head, float* lanes, ref float max, ref float sum)
+    {
+        if (job->SoftCap > 0 || job->Slopes != null) Bias(job, scores, width, lanes, tile - position, head);
+        int from = Math.Clamp(FirstVisible(*job, position) - tile, 0, width);
+        int to = Math.Clamp(EndVisible(*job, position, numKeys) - tile, 0, width);
+        for (int j = 0; j < from; j++) scores[j] = float.NegativeInfinity;
+        for (int j = to; j < width; j++) scores[j] = float.NegativeInfinity;
+
+        TVector largest = TSimd.Load(scores);
+        for (int j = TSimd.Count; j < width; j += TSimd.Count) largest = TSimd.Max(largest, TSimd.Load(scores + j));
+        float oldMax = max;
+        float newMax = MathF.Max(oldMax, TSimd.MaxAcross(largest));
+        if (newMax == float.NegativeInfinity)
+        {
+            // Every score is −∞: no weight, and −∞ − (−∞) below would make it NaN.
+            new Span<float>(scores, width).Clear();
+            return 1;
+        }
+
+        TVector shift = TSimd.Create(newMax), total = TSimd.Zero;
+        for (int j = 0; j < width; j += TSimd.Count)
+        {
+            TVector p = VectorMath.Exp<TSimd, TVector>(TSimd.Subtract(TSimd.Load(scores + j), shift));
+            TSimd.Store(p, scores + j);
+            total = TSimd.Add(total, p);
+        }
+
+        float factor = 1;
+        if (newMax != oldMax)
+        {
+            factor = Exp(oldMax - newMax);
+            sum *= factor;
+            max = newMax;
+        }
+
+        sum += TSimd.Sum(total);
+        return factor;
+    }
+
+    /// <summary>Soft-cap, then ALiBi.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Bias(AttentionJob* job, float* scores, int width, float* lanes, int distance, int head)
+    {
+        TVector cap = TSimd.Create(job->SoftCap), slope = TSimd.Create(job->Slopes == null ? 0 : job->Slopes[head]);
+        for (int j = 0; j < width; j += TSimd.Count)
+        {
+            TVector s = TSimd.Load(scores + j);
+            if (job->SoftCap > 0) s = TSimd.Multiply(cap, VectorMath.Tanh<TSimd, TVector>(TSimd.Divide(s, cap)));
+            if (job->Slopes != null) s = TSimd.MultiplyAdd(slope, TSimd.Add(TSimd.Create(distance + j), TSimd.Load(lanes)), s);
+            TSimd.Store(s, scores + j);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Scale(float* values, int count, float factor)
+    {
+        TVector f = TSimd.Create(factor);
+        for (int i = 0; i < count; i += TSimd.Count) TSimd.Store(TSimd.Multiply(TSimd.Load(values + i), f), values + i);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float Exp(float x)
+    {
+        float* lanes = stackalloc float[16];
+        TSimd.Store(VectorMath.Exp<TSimd, TVector>(TSimd.Create(x)), lanes);
+        return lanes[0];
+    }
+
+    /// <summary>Merges the result of a segment into the total of a row. Called for the segments in order.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Fold(in AttentionScratch scratch, int row, float max, float sum, float* values)
+    {
+        if (max == float.NegativeInfinity) return;
+        float* total = scratch.Totals + ((long)row * scratch.ValueStride);
+        float oldMax = scratch.TotalMax[row];
+        if (oldMax == float.NegativeInfinity)
+        {
+            new ReadOnlySpan<float>(values, scratch.ValueStride).CopyTo(new Span<float>(total, scratch.ValueStride));
+            scratch.TotalMax[row] = max;
+            scratch.TotalSum[row] = sum;
+            return;
+        }
+
+        float newMax = MathF.Max(oldMax, max);
+        float oldFactor = Exp(oldMax - newMax), factor = Exp(max - newMax);
+        TVector a = TSimd.Create(oldFactor), b = TSimd.Create(factor);
+        for (int i = 0; i < scratch.ValueStride; i += TSimd.Count)
+            TSimd.Store(TSimd.MultiplyAdd(TSimd.Load(values + i), b, TSimd.Multiply(TSimd.Load(total + i), a)), total + i);
+        scratch.TotalMax[row] = newMax;
+        scratch.TotalSum[row] = (scratch.TotalSum[row] * oldFactor) + (sum * factor);
+    }
+}

@@ -43,6 +43,33 @@ internal sealed class PoisonedTensors : IDisposable
 
     public TensorView I64(long[] values, params ReadOnlySpan<long> shape) => With(values, DType.I64, shape);
 
+    /// <summary>A tensor of elements given by their bits.</summary>
+    public TensorView Bits(DType dtype, uint[] bits, params ReadOnlySpan<long> shape) => dtype.ByteSize() switch
+    {
+        1 => With<byte>([.. bits.Select(b => (byte)b)], dtype, shape),
+        2 => With<ushort>([.. bits.Select(b => (ushort)b)], dtype, shape),
+        _ => With(bits, dtype, shape),
+    };
+
+    /// <summary>The bits of every element.</summary>
+    public uint[] ReadBits(TensorView view)
+    {
+        return view.DType.ByteSize() switch
+        {
+            1 => [.. Download<byte>().Select(b => (uint)b)],
+            2 => [.. Download<ushort>().Select(b => (uint)b)],
+            _ => Download<uint>(),
+        };
+
+        T[] Download<T>()
+            where T : unmanaged
+        {
+            var values = new T[view.Count];
+            Context.Download(view, values.AsSpan());
+            return values;
+        }
+    }
+
     public float[] Read(TensorView view)
     {
         var values = new float[view.Count];

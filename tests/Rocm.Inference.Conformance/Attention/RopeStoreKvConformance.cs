@@ -10,64 +10,104 @@ public abstract class RopeStoreKvConformance
     protected abstract IDevice CreateDevice(int numThreads);
 
     [Theory]
-    [InlineData(DType.BF16, 64, 64, false)]
-    [InlineData(DType.BF16, 64, 64, true)]
-    [InlineData(DType.F16, 80, 32, false)]
-    [InlineData(DType.F32, 128, 96, true)]
-    [InlineData(DType.BF16, 33, 6, false)]
-    [InlineData(DType.F32, 16, 0, false)]
-    public void Q_and_k_are_rotated_and_k_and_v_land_in_their_slots(DType dtype, int dim, int rotary, bool interleaved)
+    [InlineData(KvLayoutKind.Nhd, DType.BF16, 64, 64, false)]
+    [InlineData(KvLayoutKind.Nhd, DType.BF16, 64, 64, true)]
+    [InlineData(KvLayoutKind.Nhd, DType.F16, 80, 32, false)]
+    [InlineData(KvLayoutKind.Nhd, DType.F32, 128, 96, true)]
+    [InlineData(KvLayoutKind.Nhd, DType.BF16, 33, 6, false)]
+    [InlineData(KvLayoutKind.Nhd, DType.F32, 16, 0, false)]
+    [InlineData(KvLayoutKind.Nhd, DType.F8E4M3Fn, 72, 72, true)]
+    [InlineData(KvLayoutKind.VectorizedX, DType.BF16, 72, 10, true)]
+    [InlineData(KvLayoutKind.VectorizedX, DType.F32, 36, 36, false)]
+    [InlineData(KvLayoutKind.VectorizedX, DType.F8E4M3Fnuz, 80, 64, false)]
+    [InlineData(KvLayoutKind.Shuffled, DType.F16, 72, 72, false)]
+    [InlineData(KvLayoutKind.Shuffled, DType.F8E5M2, 128, 64, true)]
+    [InlineData(KvLayoutKind.MlaLatent, DType.BF16, 64, 64, true)]
+    [InlineData(KvLayoutKind.MlaLatent, DType.F8E4M3Fn, 64, 64, true)]
+    [InlineData(KvLayoutKind.MlaLatent, DType.F16, 0, 0, true)]
+    public void Q_and_k_are_rotated_and_k_and_v_land_in_their_slots(KvLayoutKind kind, DType dtype, int dim, int rotary, bool interleaved)
     {
         using IDevice device = CreateDevice(2);
         var random = new TestRandom(dim + rotary);
-        const int T = 21, QueryHeads = 6, KvHeads = 2, Block = 5, Blocks = 9, Positions = 300;
-        int valueDim = dim + 3;
-        float[] q = random.Floats(T * QueryHeads * dim), k = random.Floats(T * KvHeads * dim), v = random.Floats(T * KvHeads * valueDim);
+        bool latent = kind == KvLayoutKind.MlaLatent;
+        const int T = 21, QueryHeads = 6, Blocks = 4, Positions = 300;
+        int kvHeads = latent ? 1 : 2, block = kind == KvLayoutKind.Shuffled ? 32 : 11, valueDim = latent ? 112 : dim + 3;
+        var layout = new OracleCacheLayout(kind, dtype, Blocks, block, kvHeads, latent ? dim + valueDim : dim, valueDim);
+        float[] q = random.Floats(T * QueryHeads * dim), k = random.Floats(T * kvHeads * dim), v = random.Floats(T * kvHeads * valueDim);
         int[] positions = [.. Enumerable.Range(0, T).Select(_ => random.Next(0, Positions))];
-        long[] slots = [.. Enumerable.Range(0, Block * Blocks).OrderBy(_ => random.Next(0, 1 << 30)).Take(T).Select(s => (long)s)];
+        long[] slots = [.. Enumerable.Range(0, block * Blocks).OrderBy(_ => random.Next(0, 1 << 30)).Take(T).Select(s => (long)s)];
         slots[4] = -1;
         slots[20] = -1;
+        float[] keyScales = !dtype.IsFloat8() ? [] : [.. Enumerable.Range(0, kvHeads).Select(h => 0.3f + h)], valueScales = dtype.IsFloat8() && !latent ? [1.7f] : [];
 
-        using var tensors = new PoisonedTensors(device, 1024);
-        TensorView query = tensors.F32(q, T, QueryHeads, dim), key = tensors.F32(k, T, KvHeads, dim);
-        TensorView keyCache = tensors.Poison(dtype, Blocks, Block, KvHeads, dim), valueCache = tensors.Poison(dtype, Blocks, Block, KvHeads, valueDim);
-        (double[][] cos, double[][] sin, RopeTable? table) = Table(device, tensors, Positions, rotary, interleaved);
-        using (table)
+        foreach (bool rounds in new[] { false, true })
         {
-            device.AttentionKernels.RopeStoreKv(tensors.Context, new RopeStoreKvArgs
+            using var tensors = new PoisonedTensors(device, 1024);
+            TensorView query = tensors.F32(q, T, QueryHeads, dim), key = tensors.F32(k, T, kvHeads, dim), value = tensors.F32(v, T, kvHeads, valueDim);
+            KvCacheView cache = layout.Upload(tensors, layout.Poisoned(layout.KeyShape), latent ? null : layout.Poisoned(layout.ValueShape)) with
             {
-                Query = query,
-                Key = key,
-                Value = tensors.F32(v, T, KvHeads, valueDim),
-                Rope = table,
-                Positions = tensors.I32(positions, T),
-                SlotMapping = tensors.I64(slots, T),
-                Cache = new KvCacheView { Layout = KvLayoutKind.Nhd, BlockSize = Block, Key = keyCache, Value = valueCache },
-            });
+                KeyScales = keyScales.Length == 0 ? default : tensors.F32(keyScales, keyScales.Length),
+                ValueScales = valueScales.Length == 0 ? default : tensors.F32(valueScales, valueScales.Length),
+            };
+            (double[][] cos, double[][] sin, RopeTable? table) = Table(device, tensors, Positions, rotary, interleaved);
+            using (table)
+            {
+                device.AttentionKernels.RopeStoreKv(tensors.Context, new RopeStoreKvArgs
+                {
+                    Query = query,
+                    Key = key,
+                    Value = value,
+                    Rope = table,
+                    Positions = tensors.I32(positions, T),
+                    SlotMapping = tensors.I64(slots, T),
+                    Cache = cache,
+                    RoundsInputs = rounds,
+                });
+            }
+
+            int[] live = [.. Enumerable.Range(0, T).Where(t => slots[t] >= 0)];
+            float[] storedK = tensors.Read(key), storedV = tensors.Read(value);
+            Tolerance.F32.Check(Rotated(q, QueryHeads), Rows(tensors.Read(query), QueryHeads * dim), "q");
+            if (!rounds) Tolerance.F32.Check(Rotated(k, kvHeads), Rows(storedK, kvHeads * dim), "k");
+            if (!rounds) Assert.Equal(v, storedV);
+
+            // Rotation has no effect where there is none, so that the values that were stored are known; then what is kept is what reading gives.
+            uint[] keys = layout.Poisoned(layout.KeyShape), values = latent ? [] : layout.Poisoned(layout.ValueShape);
+            foreach (int t in live)
+            {
+                for (int h = 0; h < kvHeads; h++)
+                {
+                    float keyScale = keyScales.Length == 0 ? 1 : keyScales[h], valueScale = latent ? keyScale : valueScales.Length == 0 ? 1 : valueScales[0];
+                    for (int c = 0; c < dim; c++) Put(keys, layout.Key(slots[t], h, latent ? valueDim + c : c), storedK[(((t * kvHeads) + h) * dim) + c], keyScale);
+                    for (int c = 0; c < valueDim; c++)
+                        Put(latent ? keys : values, latent ? layout.Key(slots[t], 0, c) : layout.Value(slots[t], h, c), storedV[(((t * kvHeads) + h) * valueDim) + c], valueScale);
+                }
+            }
+
+            Assert.Equal(keys, tensors.ReadBits(cache.Key));
+            if (!latent) Assert.Equal(values, tensors.ReadBits(cache.Value));
+            if (rounds)
+            {
+                foreach (int t in live)
+                {
+                    for (int i = 0; i < kvHeads * valueDim; i++)
+                    {
+                        float scale = latent ? keyScales.Length == 0 ? 1 : keyScales[0] : valueScales.Length == 0 ? 1 : valueScales[0];
+                        uint bits = OracleNumbers.Encode(dtype, v[(t * kvHeads * valueDim) + i] / scale);
+                        Assert.Equal((float)OracleNumbers.Decode(dtype, bits) * scale, storedV[(t * kvHeads * valueDim) + i]);
+                    }
+                }
+            }
+
+            tensors.Verify();
+
+            void Put(uint[] bits, long index, float stored, float scale) => bits[index] = OracleNumbers.Encode(dtype, stored / scale);
+
+            double[] Rotated(float[] x, int heads) =>
+                [.. live.SelectMany(t => Enumerable.Range(0, heads).SelectMany(h => OracleOps.Rope(x.AsSpan(((t * heads) + h) * dim, dim), cos[positions[t]], sin[positions[t]], interleaved)))];
+
+            float[] Rows(float[] x, int width) => [.. live.SelectMany(t => x.AsSpan(t * width, width).ToArray())];
         }
-
-        int[] live = [.. Enumerable.Range(0, T).Where(t => slots[t] >= 0)];
-        float[] rotatedK = tensors.Read(key);
-        Tolerance.F32.Check(Rotated(q, QueryHeads), Rows(tensors.Read(query), QueryHeads * dim), "q");
-        Tolerance.F32.Check(Rotated(k, KvHeads), Rows(rotatedK, KvHeads * dim), "k");
-
-        uint[] storedKeys = Bits(tensors, keyCache), storedValues = Bits(tensors, valueCache);
-        uint poison = dtype == DType.F32 ? uint.MaxValue : 0xFFFF;
-        for (int slot = 0; slot < Block * Blocks; slot++)
-        {
-            int t = Array.IndexOf(slots, slot);
-            for (int i = 0; i < KvHeads * dim; i++)
-                Assert.Equal(t < 0 ? poison : OracleNumbers.Encode(dtype, rotatedK[(t * KvHeads * dim) + i]), storedKeys[(slot * KvHeads * dim) + i]);
-            for (int i = 0; i < KvHeads * valueDim; i++)
-                Assert.Equal(t < 0 ? poison : OracleNumbers.Encode(dtype, v[(t * KvHeads * valueDim) + i]), storedValues[(slot * KvHeads * valueDim) + i]);
-        }
-
-        tensors.Verify();
-
-        double[] Rotated(float[] x, int heads) =>
-            [.. live.SelectMany(t => Enumerable.Range(0, heads).SelectMany(h => OracleOps.Rope(x.AsSpan(((t * heads) + h) * dim, dim), cos[positions[t]], sin[positions[t]], interleaved)))];
-
-        float[] Rows(float[] x, int width) => [.. live.SelectMany(t => x.AsSpan(t * width, width).ToArray())];
     }
 
     [Theory]
@@ -95,26 +135,12 @@ public abstract class RopeStoreKvConformance
             SlotMapping = tensors.I64([0], 1),
             Cache = new KvCacheView { Layout = KvLayoutKind.Nhd, BlockSize = 1, Key = cache, Value = other },
         });
-        uint[] stored = Bits(tensors, cache);
+        uint[] stored = tensors.ReadBits(cache);
         for (int i = 0; i < values.Length; i++)
         {
             if (float.IsNaN(values[i])) Assert.True(double.IsNaN(OracleNumbers.Decode(dtype, stored[i])));
             else Assert.True(OracleNumbers.Encode(dtype, values[i]) == stored[i], $"{values[i]:R}: {stored[i]:X4}, expected {OracleNumbers.Encode(dtype, values[i]):X4}");
         }
-    }
-
-    private static uint[] Bits(PoisonedTensors tensors, TensorView view)
-    {
-        if (view.DType == DType.F32)
-        {
-            var words = new uint[view.Count];
-            tensors.Context.Download(view, words.AsSpan());
-            return words;
-        }
-
-        var halves = new ushort[view.Count];
-        tensors.Context.Download(view, halves.AsSpan());
-        return [.. halves.Select(h => (uint)h)];
     }
 
     private static (double[][] Cos, double[][] Sin, RopeTable? Table) Table(IDevice device, PoisonedTensors tensors, int positions, int rotary, bool interleaved)

@@ -1,9 +1,8 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 
 namespace Rocm.Inference.Devices.Cpu.Attention;
 
-/// <summary>Rotates q and k in place and writes K and V rows to their slots, rounding to nearest even. One pass per token.</summary>
+/// <summary>Rotates q and k in place and writes K and V to their slots in any layout, rounding to nearest even. One pass per token.</summary>
 internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
 {
     // Elements from which tokens are shared out over the crew.
@@ -11,12 +10,22 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
 
     public void RopeStoreKv(DeviceContext context, in RopeStoreKvArgs args)
     {
-        CheckCache(args.Cache);
-        long tokens = args.Query.Dim(0);
-        long queryHeads = args.Query.Dim(1), kvHeads = args.Cache.Key.Dim(2), dim = args.Cache.Key.Dim(3);
-        CheckHeads(args.Query, tokens, queryHeads, dim, nameof(args.Query));
-        CheckHeads(args.Key, tokens, kvHeads, dim, nameof(args.Key));
-        CheckHeads(args.Value, tokens, kvHeads, args.Cache.Value.Dim(3), nameof(args.Value));
+        bool latent = args.Cache.Layout == KvLayoutKind.MlaLatent;
+        CacheTensor keys = CacheTensor.Key(args.Cache), values = latent ? default : CacheTensor.Value(args.Cache);
+        if (args.Value.IsAbsent || args.Value.Rank != 3) throw new ArgumentException($"Expected F32[tokens, KV heads, head dim], found {args.Value}.", nameof(args));
+        if (!latent && (values.NumBlocks != keys.NumBlocks || values.NumHeads != keys.NumHeads))
+            throw new ArgumentException($"K and V have different blocks or heads: {args.Cache.Key} and {args.Cache.Value}.", nameof(args));
+        long tokens = args.Value.Dim(0);
+        long dim = latent ? keys.Dim - args.Value.Dim(2) : keys.Dim;
+        if (dim < 0) throw new ArgumentException($"{args.Value} does not fit rows of {keys.Dim}.", nameof(args));
+        CheckHeads(args.Value, tokens, keys.NumHeads, latent ? args.Value.Dim(2) : values.Dim, nameof(args.Value));
+        bool hasKeys = dim > 0;
+        if (hasKeys)
+        {
+            CheckHeads(args.Query, tokens, args.Query.IsAbsent || args.Query.Rank != 3 ? 1 : args.Query.Dim(1), dim, nameof(args.Query));
+            CheckHeads(args.Key, tokens, keys.NumHeads, dim, nameof(args.Key));
+        }
+
         if (args.Rope is { } rope && (rope.RotaryDim > dim || (rope.RotaryDim & 1) != 0))
             throw new ArgumentException($"A rotary dimension of {rope.RotaryDim} does not fit heads of {dim}.", nameof(args));
         if (args.SlotMapping.DType != DType.I64 || args.SlotMapping.Count < tokens || !args.SlotMapping.IsContiguous)
@@ -25,14 +34,15 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         var job = new RopeJob
         {
             Tokens = tokens,
-            Query = CpuOperand.Of(args.Query),
-            Key = CpuOperand.Of(args.Key),
+            Query = hasKeys ? CpuOperand.Of(args.Query) : default,
+            Key = hasKeys ? CpuOperand.Of(args.Key) : default,
             Value = CpuOperand.Of(args.Value),
             Positions = CpuOperand.Indices(args.Positions, tokens),
             Slots = (long*)args.SlotMapping.Address,
-            KeyCache = NhdCache.Of(args.Cache.Key),
-            ValueCache = NhdCache.Of(args.Cache.Value),
-            DType = args.Cache.Key.DType,
+            KeyCache = keys,
+            ValueCache = values,
+            IsLatent = latent,
+            RoundsInputs = args.RoundsInputs,
         };
         if (args.Rope is { } table)
         {
@@ -42,7 +52,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             job.Interleaved = table.Interleaved;
         }
 
-        crew.Run(&RotateAndStore, &job, tokens * (queryHeads + kvHeads) * dim < RopeSharedFrom);
+        crew.Run(&RotateAndStore, &job, tokens * ((job.Query.Inner * dim) + (keys.NumHeads * (long)keys.Dim)) < RopeSharedFrom);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -50,7 +60,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     {
         long first = job->Tokens * worker / crew.ActiveThreads;
         long end = job->Tokens * (worker + 1) / crew.ActiveThreads;
-        long capacity = job->KeyCache.NumBlocks * job->KeyCache.BlockSize;
+        long capacity = job->KeyCache.NumSlots;
         for (long t = first; t < end; t++)
         {
             long slot = job->Slots[t];
@@ -58,14 +68,32 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
                 throw new ArgumentOutOfRangeException(nameof(job), slot, $"Slots must be in [0, {capacity}), or -1 for padding.");
             if (job->CosSin != null) RotateToken(job, t, isPadding: slot < 0);
             if (slot < 0) continue;
-            long block = slot / job->KeyCache.BlockSize;
-            int offset = (int)(slot % job->KeyCache.BlockSize);
-            for (int head = 0; head < job->Key.Inner; head++)
+            (long block, long offset) = Math.DivRem(slot, job->KeyCache.BlockSize);
+            if (job->IsLatent)
             {
-                StoreRow(Head(job->Key, t, head), job->KeyCache.Row(block, offset, head), job->KeyCache.Dim, job->DType);
-                StoreRow(Head(job->Value, t, head), job->ValueCache.Row(block, offset, head), job->ValueCache.Dim, job->DType);
+                StoreLatent(job, t, job->KeyCache.At(block, (int)offset, 0));
+                continue;
+            }
+
+            for (int head = 0; head < job->KeyCache.NumHeads; head++)
+            {
+                CacheElements<TSimd, TVector>.Store(
+                    Head(job->Key, t, head), job->KeyCache, job->KeyCache.At(block, (int)offset, head), job->KeyCache.Scale(head), job->RoundsInputs);
+                CacheElements<TSimd, TVector>.Store(
+                    Head(job->Value, t, head), job->ValueCache, job->ValueCache.At(block, (int)offset, head), job->ValueCache.Scale(head), job->RoundsInputs);
             }
         }
+    }
+
+    /// <summary>One row: the latent, then the rotary key.</summary>
+    private static void StoreLatent(RopeJob* job, long t, byte* row)
+    {
+        float scale = job->KeyCache.Scale(0);
+        int rank = job->Value.Columns;
+        CacheElements<TSimd, TVector>.Store(Head(job->Value, t, 0), job->KeyCache, row, rank, scale, job->RoundsInputs);
+        if (job->Key.Columns == 0) return;
+        byte* rest = row + ((long)rank * job->KeyCache.ElementBytes);
+        CacheElements<TSimd, TVector>.Store(Head(job->Key, t, 0), job->KeyCache, rest, job->Key.Columns, scale, job->RoundsInputs);
     }
 
     private static float* Head(in CpuOperand operand, long token, int head) =>
@@ -88,13 +116,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     {
         if (interleaved)
         {
-            for (int i = 0; i < half; i++)
-            {
-                float a = x[2 * i], b = x[(2 * i) + 1];
-                x[2 * i] = (a * cos[i]) - (b * sin[i]);
-                x[(2 * i) + 1] = (b * cos[i]) + (a * sin[i]);
-            }
-
+            RotatePairs(x, cos, sin, half);
             return;
         }
 
@@ -114,40 +136,27 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         }
     }
 
+    /// <summary>Rotates elements (2i, 2i + 1).</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void StoreRow(float* source, byte* target, int count, DType type)
+    private static void RotatePairs(float* x, float* cos, float* sin, int half)
     {
-        switch (type)
+        float* signs = stackalloc float[16];
+        for (int i = 0; i < 16; i += 2) (signs[i], signs[i + 1]) = (-1, 1);
+        TVector sign = TSimd.Load(signs);
+        int j = 0;
+        for (; j + (TSimd.Count / 2) <= half; j += TSimd.Count / 2)
         {
-            case DType.F32:
-                new ReadOnlySpan<float>(source, count).CopyTo(new Span<float>(target, count));
-                break;
-            case DType.F16:
-                for (int i = 0; i < count; i++) ((Half*)target)[i] = (Half)source[i];
-                break;
-            default:
-                StoreBf16(source, (ushort*)target, count);
-                break;
+            TVector pairs = TSimd.Load(x + (2 * j));
+            TVector c = TSimd.LoadTwice(cos + j), s = TSimd.Multiply(TSimd.LoadTwice(sin + j), sign);
+            TSimd.Store(TSimd.Add(TSimd.Multiply(pairs, c), TSimd.Multiply(TSimd.SwapPairs(pairs), s)), x + (2 * j));
         }
-    }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void StoreBf16(float* source, ushort* target, int count)
-    {
-        int i = 0;
-        for (; i + 8 <= count; i += 8)
-            Vector128.Narrow(RoundBf16(Vector128.Load(source + i)), RoundBf16(Vector128.Load(source + i + 4))).Store(target + i);
-        for (; i < count; i++) target[i] = (ushort)RoundBf16(Vector128.CreateScalar(source[i])).ToScalar();
-    }
-
-    // Half of the last kept bit rounds up, minus one when that bit is even; a NaN keeps its sign and stays quiet.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<uint> RoundBf16(Vector128<float> value)
-    {
-        Vector128<uint> bits = value.AsUInt32();
-        Vector128<uint> rounded = (bits + Vector128.Create(0x7FFFu) + ((bits >>> 16) & Vector128<uint>.One)) >>> 16;
-        Vector128<uint> quiet = (bits >>> 16) | Vector128.Create(0x40u);
-        return Vector128.ConditionalSelect(Vector128.Equals(value, value).AsUInt32(), rounded, quiet);
+        for (; j < half; j++)
+        {
+            float a = x[2 * j], b = x[(2 * j) + 1];
+            x[2 * j] = (a * cos[j]) - (b * sin[j]);
+            x[(2 * j) + 1] = (b * cos[j]) + (a * sin[j]);
+        }
     }
 
     private struct RopeJob
@@ -162,8 +171,9 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         public int NumPositions;
         public int RotaryDim;
         public bool Interleaved;
-        public NhdCache KeyCache;
-        public NhdCache ValueCache;
-        public DType DType;
+        public CacheTensor KeyCache;
+        public CacheTensor ValueCache;
+        public bool IsLatent;
+        public bool RoundsInputs;
     }
 }

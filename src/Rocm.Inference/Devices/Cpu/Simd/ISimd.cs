@@ -98,6 +98,12 @@ internal unsafe interface ISimd<TVector>
     /// <summary>Lanes where a &lt; b as signed words take <paramref name="ifLess"/>, others <paramref name="otherwise"/>.</summary>
     static abstract TVector SelectLessWords(TVector a, TVector b, TVector ifLess, TVector otherwise);
 
+    /// <summary>Half of <see cref="Count"/> floats, each in two neighbouring lanes.</summary>
+    static abstract TVector LoadTwice(float* source);
+
+    /// <summary>Lanes 2i and 2i + 1 change places.</summary>
+    static abstract TVector SwapPairs(TVector a);
+
     static abstract float Sum(TVector a);
 
     static abstract float MaxAcross(TVector a);

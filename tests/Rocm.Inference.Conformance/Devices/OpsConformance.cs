@@ -59,14 +59,17 @@ public abstract class OpsConformance
     [InlineData(0)]
     [InlineData(1)]
     [InlineData(2)]
+    [InlineData(3)]
     public void Gated_activation_equals_the_oracle(int kindIndex)
     {
         var kind = (ActivationKind)kindIndex;
-        Func<double, double> activation = kind switch
+        const float Limit = 2.5f;
+        Func<double, double, double> activation = kind switch
         {
-            ActivationKind.Silu => OracleOps.Silu,
-            ActivationKind.GeluTanh => OracleOps.GeluTanh,
-            _ => OracleOps.Gelu,
+            ActivationKind.Silu => (gate, up) => OracleOps.Silu(gate) * up,
+            ActivationKind.GeluTanh => (gate, up) => OracleOps.GeluTanh(gate) * up,
+            ActivationKind.Gelu => (gate, up) => OracleOps.Gelu(gate) * up,
+            _ => (gate, up) => OracleMoe.ClampedSwiGlu(gate, up, Limit),
         };
         using IDevice device = CreateDevice(2);
         var random = new TestRandom(13);
@@ -75,9 +78,9 @@ public abstract class OpsConformance
             using var tensors = new PoisonedTensors(device, 1 << 16);
             const int T = 7;
             float[] gateUp = random.Floats(T * 2 * f, random.Pick(0.1, 1.0, 4.0, 30.0));
-            double[] expected = [.. Enumerable.Range(0, T * f).Select(i => activation(gateUp[(i / f * 2 * f) + (i % f)]) * gateUp[(i / f * 2 * f) + f + (i % f)])];
+            double[] expected = [.. Enumerable.Range(0, T * f).Select(i => activation(gateUp[(i / f * 2 * f) + (i % f)], gateUp[(i / f * 2 * f) + f + (i % f)]))];
             TensorView y = tensors.Poison(DType.F32, T, f);
-            device.Kernels.GatedActivation(tensors.Context, tensors.F32(gateUp, T, 2 * f), kind, y);
+            device.Kernels.GatedActivation(tensors.Context, tensors.F32(gateUp, T, 2 * f), kind, y, Limit);
             Tolerance.F32.Check(expected, tensors.Read(y), $"{kind} of {f}");
             tensors.Verify();
         }

@@ -80,7 +80,7 @@ internal sealed partial class CpuDevice : IDevice
 
     PackedWeight IDevice.Pack(in WeightSource source) => PanelWeightPacker.Pack(_crew, source);
 
-    PackedWeightGroup IDevice.PackGroup(ReadOnlySpan<WeightSource> members) => throw new NotImplementedException();
+    PackedWeightGroup IDevice.PackGroup(ReadOnlySpan<WeightSource> members) => PanelWeightPacker.PackGroup(_crew, members);
 
     public void Dispose() => _crew.Dispose();
 

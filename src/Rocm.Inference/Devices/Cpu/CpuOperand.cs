@@ -43,11 +43,12 @@ internal unsafe struct CpuOperand
             throw new ArgumentException($"Expected {rows} rows of {columns} elements, found {Rows} of {Columns}.", name);
     }
 
-    /// <summary>An i32 vector.</summary>
+    /// <summary>At least <paramref name="count"/> contiguous i32, in any number of dimensions.</summary>
     public static int* Indices(TensorView view, long count, [CallerArgumentExpression(nameof(view))] string? name = null)
     {
-        if (view.IsAbsent || view.DType != DType.I32 || view.Rank != 1 || view.Dim(0) < count || !view.IsContiguous)
+        if (view.IsAbsent || view.DType != DType.I32 || view.Count < count || !view.IsContiguous)
             throw new ArgumentException($"Expected {count} contiguous i32, found {view}.", name);
+        ObjectDisposedException.ThrowIf(view.Buffer.IsDisposed, view.Buffer);
         return (int*)view.Address;
     }
 }

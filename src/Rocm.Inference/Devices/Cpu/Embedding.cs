@@ -19,7 +19,7 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
                 throw new ArgumentOutOfRangeException(nameof(ids), rows[t], $"Token ids must be in [0, {table.OutputFeatures}).");
         }
 
-        var job = new EmbeddingJob { Ids = rows, Y = output, Panels = panels.Panels, PanelBytes = panels.PanelBytes, Format = panels.Format, Scale = scale };
+        var job = new EmbeddingJob { Ids = rows, Y = output, Panels = panels.Panels, PanelBytes = panels.Layout.PanelBytes, Format = panels.Layout.Format, Scale = scale };
         crew.Run(&ReadRows, &job, IsSmall(output.Rows, output.Columns));
     }
 

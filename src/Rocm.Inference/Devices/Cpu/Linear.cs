@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Rocm.Inference.Devices.Cpu.Panels;
 
 namespace Rocm.Inference.Devices.Cpu;
@@ -10,10 +9,7 @@ namespace Rocm.Inference.Devices.Cpu;
 /// </summary>
 internal sealed unsafe partial class CpuKernels<TSimd, TVector>
 {
-    private const int KBlock = 512;
-    private const int PackedStride = KBlock + 16;
     private const int RowBlock = 512;
-    private const int RowChunk = 128;
     private const long LinearSharedFrom = 64 * 1024;
 
     public void Linear(DeviceContext context, TensorView x, PackedWeight weight, TensorView y, bool accumulate = false)
@@ -31,8 +27,8 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
             Y = output,
             Rows = checked((int)input.Rows),
             Panels = panels.Panels,
-            PanelBytes = panels.PanelBytes,
-            NumPanels = panels.NumPanels,
+            PanelBytes = panels.Layout.PanelBytes,
+            NumPanels = panels.Layout.NumPanels,
             Bias = panels.Bias,
             Accumulate = accumulate,
         };
@@ -40,29 +36,25 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
         bool alone = (long)job.Rows * weight.InputFeatures * weight.OutputFeatures < LinearSharedFrom;
         using Lock.Scope turn = crew.Enter();
         crew.ReserveScratch(RowChunk * Panel.Width * sizeof(float));
-        if (job.Rows > 1 || (input.Columns & 1) != 0)
+        if (job.Rows > 1 || input.Columns % PackedAlignment != 0)
         {
             int kBlocks = (input.Columns + KBlock - 1) / KBlock;
             job.Packed = (float*)crew.SharedScratch((long)kBlocks * blockRows * PackedStride * sizeof(float));
             job.PackedBlock = (long)blockRows * PackedStride;
         }
 
-        switch (panels.Format)
-        {
-            case PanelFormat.BF16:
-                crew.Run(&MultiplyPanels<Bf16Panel<TSimd, TVector>>, &job, alone);
-                break;
-            case PanelFormat.F16:
-                crew.Run(&MultiplyPanels<F16Panel<TSimd, TVector>>, &job, alone);
-                break;
-            default:
-                crew.Run(&MultiplyPanels<F32Panel<TSimd, TVector>>, &job, alone);
-                break;
-        }
+        crew.Run(MultiplyPanelsOf(panels.Layout.Format), &job, alone);
     }
 
-    private static void MultiplyPanels<TPanel>(CpuCrew crew, int worker, LinearJob* job)
-        where TPanel : IPanelReader<TSimd, TVector>
+    private static delegate*<CpuCrew, int, LinearJob*, void> MultiplyPanelsOf(PanelFormat format) => format switch
+    {
+        PanelFormat.BF16 => &MultiplyPanels<PlainPanelProduct<TSimd, TVector, Bf16Panel<TSimd, TVector>>>,
+        PanelFormat.F16 => &MultiplyPanels<PlainPanelProduct<TSimd, TVector, F16Panel<TSimd, TVector>>>,
+        _ => &MultiplyPanels<PlainPanelProduct<TSimd, TVector, F32Panel<TSimd, TVector>>>,
+    };
+
+    private static void MultiplyPanels<TProduct>(CpuCrew crew, int worker, LinearJob* job)
+        where TProduct : IPanelProduct
     {
         float* sums = (float*)crew.Scratch(worker);
         int item = crew.Claim();
@@ -84,70 +76,35 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
             {
                 int panel = (item - done) / chunks;
                 int first = (item - done) % chunks * RowChunk;
-                MultiplyChunk<TPanel>(job, panel, row, first, Math.Min(RowChunk, rows - first), sums);
+                MultiplyChunk<TProduct>(job, panel, row, first, Math.Min(RowChunk, rows - first), sums);
             }
 
             done = end;
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void PackRows(LinearJob* job, int row, int rows, int worker, int workers)
     {
-        int columns = job->X.Columns;
         for (int r = rows * worker / workers; r < rows * (worker + 1) / workers; r++)
-        {
-            float* source = job->X.Row(row + r);
-            float* target = job->Packed + ((long)r * PackedStride);
-            for (int k = 0; k < columns; k += KBlock, target += job->PackedBlock)
-            {
-                int count = Math.Min(KBlock, columns - k);
-                new ReadOnlySpan<float>(source + k, count).CopyTo(new Span<float>(target, count));
-                if ((count & 1) != 0) target[count] = 0;
-            }
-        }
+            PackRow(job->X.Row(row + r), job->X.Columns, job->Packed + ((long)r * PackedStride), job->PackedBlock);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyChunk<TPanel>(LinearJob* job, int panel, int row, int first, int rows, float* sums)
-        where TPanel : IPanelReader<TSimd, TVector>
+    private static void MultiplyChunk<TProduct>(LinearJob* job, int panel, int row, int first, int rows, float* sums)
+        where TProduct : IPanelProduct
     {
-        int columns = job->X.Columns;
-        byte* b = job->Panels + (panel * job->PanelBytes);
-        for (int k = 0; k < columns; k += KBlock)
+        float* a = job->X.Row(row);
+        long blockStride = KBlock;
+        if (job->Packed != null)
         {
-            int pairs = (Math.Min(KBlock, columns - k) + 1) / 2;
-            float* a = job->Packed != null
-                ? job->Packed + (k / KBlock * job->PackedBlock) + ((long)first * PackedStride)
-                : job->X.Row(row) + k;
-            PanelTile<TSimd, TVector, TPanel>.Multiply(rows, pairs, a, PackedStride, b, sums, Panel.Width, k != 0);
-            b += (long)pairs * TPanel.PairBytes;
+            a = job->Packed + ((long)first * PackedStride);
+            blockStride = job->PackedBlock;
         }
 
+        MultiplyPanel<TProduct>(rows, job->X.Columns, a, PackedStride, blockStride, job->Panels + (panel * job->PanelBytes), sums);
         int column = panel * Panel.Width;
         int count = Math.Min(Panel.Width, job->Y.Columns - column);
         float* bias = job->Bias == null ? null : job->Bias + column;
         for (int r = 0; r < rows; r++) StoreSums(sums + (r * Panel.Width), bias, job->Y.Row(row + first + r) + column, count, job->Accumulate);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void StoreSums(float* sums, float* bias, float* y, int count, bool accumulate)
-    {
-        int i = 0;
-        for (; i + TSimd.Count <= count; i += TSimd.Count)
-        {
-            TVector value = TSimd.Load(sums + i);
-            if (bias != null) value = TSimd.Add(value, TSimd.Load(bias + i));
-            if (accumulate) value = TSimd.Add(TSimd.Load(y + i), value);
-            TSimd.Store(value, y + i);
-        }
-
-        for (; i < count; i++)
-        {
-            float value = sums[i];
-            if (bias != null) value += bias[i];
-            y[i] = accumulate ? y[i] + value : value;
-        }
     }
 
     private struct LinearJob

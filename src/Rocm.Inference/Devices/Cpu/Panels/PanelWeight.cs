@@ -1,43 +1,27 @@
 namespace Rocm.Inference.Devices.Cpu.Panels;
 
-/// <summary>A weight [N, K] as panels of 48 output features, [N/48 rounded up][k][48] in <see cref="PanelFormat"/>; missing rows are zero.</summary>
+/// <summary>A weight [N, K] as panels of 48 output features.</summary>
 internal sealed unsafe class PanelWeight : PackedWeight
 {
-    private readonly CpuMemoryHandle _memory;
-    private readonly CpuMemoryHandle? _bias;
+    private readonly PanelStorage _storage;
 
-    public PanelWeight(PanelFormat format, int outputFeatures, int inputFeatures, float[]? bias)
-        : base(outputFeatures, inputFeatures)
+    public PanelWeight(PanelLayout layout, PanelStorage storage)
+        : base(layout.OutputFeatures, layout.InputFeatures)
     {
-        Format = format;
-        NumPanels = (outputFeatures + Panel.Width - 1) / Panel.Width;
-        PanelBytes = Panel.SizeBytes(format, inputFeatures);
-        SizeBytes = NumPanels * PanelBytes;
-        _memory = CpuMemoryHandle.Allocate(SizeBytes);
-        if (bias is null) return;
-        _bias = CpuMemoryHandle.Allocate((long)outputFeatures * sizeof(float));
-        bias.CopyTo(new Span<float>(Bias, outputFeatures));
-        SizeBytes += (long)outputFeatures * sizeof(float);
+        Layout = layout;
+        _storage = storage;
     }
 
-    public PanelFormat Format { get; }
+    public PanelLayout Layout { get; }
 
-    public int NumPanels { get; }
-
-    public long PanelBytes { get; }
-
-    public byte* Panels => (byte*)_memory.DangerousGetHandle();
+    public byte* Panels => _storage.Panels;
 
     /// <summary>[N] f32, or null.</summary>
-    public float* Bias => _bias is null ? null : (float*)_bias.DangerousGetHandle();
+    public float* Bias => _storage.Bias;
 
-    public override long SizeBytes { get; }
+    public override long SizeBytes => _storage.SizeBytes;
 
     public override bool SharesSource => false;
 
-    public override void Dispose()
-    {
-        _memory.Dispose();
-        _bias?.Dispose();
-    }
+    public override void Dispose() => _storage.Dispose();
 }

@@ -1,125 +1,102 @@
 namespace Rocm.Inference.Devices.Cpu.Panels;
 
-/// <summary>Packs checkpoint matrices into a <see cref="PanelWeight"/>, panels in parallel.</summary>
+/// <summary>Packs checkpoint matrices into a <see cref="PanelWeight"/> or a <see cref="PanelWeightGroup"/>, panels in parallel.</summary>
 internal static unsafe class PanelWeightPacker
 {
     /// <exception cref="NotSupportedException">An element type that has no panel format.</exception>
     public static PanelWeight Pack(CpuCrew crew, in WeightSource source)
     {
-        ReadOnlySpan<WeightMatrix> parts = source.Parts.Span;
-        if (parts.IsEmpty) throw new ArgumentException("A weight needs at least one matrix.", nameof(source));
-        int columns = parts[0].Columns;
-        long rows = 0;
-        foreach (ref readonly WeightMatrix part in parts)
+        ReadOnlySpan<WeightSource> members = new(in source);
+        PanelLayout layout = WeightSourceChecks.LayoutOf(members);
+        return new PanelWeight(layout, PackMembers(crew, layout, members));
+    }
+
+    /// <exception cref="NotSupportedException">An element type that has no panel format.</exception>
+    public static PanelWeightGroup PackGroup(CpuCrew crew, ReadOnlySpan<WeightSource> members)
+    {
+        PanelLayout layout = WeightSourceChecks.LayoutOf(members);
+        return new PanelWeightGroup(members.Length, layout, PackMembers(crew, layout, members));
+    }
+
+    private static PanelStorage PackMembers(CpuCrew crew, PanelLayout layout, ReadOnlySpan<WeightSource> members)
+    {
+        var parts = new List<PanelPart>();
+        var firstParts = new int[members.Length + 1];
+        for (int m = 0; m < members.Length; m++)
         {
-            Check(part, columns);
-            rows += part.Rows;
+            foreach (ref readonly WeightMatrix part in members[m].Parts.Span) parts.Add(Part(part));
+            firstParts[m + 1] = parts.Count;
         }
 
-        int count = checked((int)rows);
-        if (source.Bias is { } bias && bias.Length != count)
-            throw new ArgumentException($"The bias of '{parts[0].Name}' has {bias.Length} elements, expected {count}.", nameof(source));
-
-        var weight = new PanelWeight(FormatOf(parts), count, columns, source.Bias);
+        var storage = new PanelStorage(layout, members);
         try
         {
-            Part* table = stackalloc Part[parts.Length];
-            for (int i = 0; i < parts.Length; i++)
-                table[i] = new Part { Rows = parts[i].Rows, Address = (byte*)parts[i].Address, Stride = parts[i].RowStrideBytes, DType = parts[i].DType };
+            fixed (PanelPart* table = parts.ToArray())
+            {
+                fixed (int* first = firstParts)
+                {
+                    var job = new Job { Parts = table, FirstParts = first, Layout = layout, NumMembers = members.Length, Panels = storage.Panels };
+                    using Lock.Scope turn = crew.Enter();
+                    crew.ReserveScratch((long)Panel.Width * layout.InputFeatures * sizeof(float));
+                    crew.Run(&PackPanels, &job);
+                }
+            }
 
-            var job = new Job { Parts = table, NumParts = parts.Length, Columns = columns, Format = weight.Format, NumPanels = weight.NumPanels, Panels = weight.Panels, PanelBytes = weight.PanelBytes };
-            using Lock.Scope turn = crew.Enter();
-            if (weight.Format == PanelFormat.F32) crew.ReserveScratch((long)Panel.Width * columns * sizeof(float));
-            crew.Run(&PackPanels, &job);
-            foreach (ref readonly WeightMatrix part in parts) GC.KeepAlive(part.Owner);
-            return weight;
+            foreach (ref readonly WeightSource member in members)
+            {
+                foreach (ref readonly WeightMatrix part in member.Parts.Span) GC.KeepAlive(part.Owner);
+            }
+
+            return storage;
         }
         catch
         {
-            weight.Dispose();
+            storage.Dispose();
             throw;
         }
     }
 
-    private static void Check(in WeightMatrix part, int columns)
+    private static PanelPart Part(in WeightMatrix matrix) => new()
     {
-        if (part.Columns != columns)
-            throw new ArgumentException($"'{part.Name}' has {part.Columns} columns, the matrices stacked with it have {columns}.", nameof(part));
-        if (part.Rows <= 0 || columns <= 0 || part.Address == 0)
-            throw new ArgumentException($"'{part.Name}' is empty: {part.Rows} rows of {columns}.", nameof(part));
-        if (part.RowStrideBytes < (long)columns * part.DType.ByteSize())
-            throw new ArgumentException($"Rows of '{part.Name}' overlap: stride {part.RowStrideBytes} bytes for {columns} elements of {part.DType}.", nameof(part));
-        if (part.DType is not (DType.BF16 or DType.F16 or DType.F32))
-            throw new NotSupportedException($"'{part.Name}' is {part.DType}; the CPU device packs BF16, F16 and F32 weights.");
-    }
-
-    // Matrices of different types that are stacked meet in f32, which holds both exactly.
-    private static PanelFormat FormatOf(ReadOnlySpan<WeightMatrix> parts)
-    {
-        DType type = parts[0].DType;
-        foreach (ref readonly WeightMatrix part in parts)
-        {
-            if (part.DType != type) return PanelFormat.F32;
-        }
-
-        return type switch { DType.BF16 => PanelFormat.BF16, DType.F16 => PanelFormat.F16, _ => PanelFormat.F32 };
-    }
+        Rows = matrix.Rows,
+        Address = (byte*)matrix.Address,
+        RowStride = matrix.RowStrideBytes,
+        ColumnStride = matrix.ColumnStrideBytes != 0 ? matrix.ColumnStrideBytes : matrix.DType.ByteSize(),
+        DType = matrix.DType,
+    };
 
     private static void PackPanels(CpuCrew crew, int worker, Job* job)
     {
         const int PanelsPerClaim = 4;
         byte** rows = stackalloc byte*[Panel.Width];
-        float* widened = (float*)crew.Scratch(worker);
-        for (int first = crew.Claim(PanelsPerClaim); first < job->NumPanels; first = crew.Claim(PanelsPerClaim))
+        byte* scratch = (byte*)crew.Scratch(worker);
+        PanelLayout layout = job->Layout;
+        int columns = layout.InputFeatures;
+        int panels = layout.NumPanels;
+        long count = (long)panels * job->NumMembers;
+        for (long first = (long)PanelsPerClaim * crew.Claim(); first < count; first = (long)PanelsPerClaim * crew.Claim())
         {
-            for (int p = first; p < Math.Min(first + PanelsPerClaim, job->NumPanels); p++)
+            for (long i = first; i < Math.Min(first + PanelsPerClaim, count); i++)
             {
-                for (int j = 0; j < Panel.Width; j++) rows[j] = Row(job, ((long)p * Panel.Width) + j, widened + ((long)j * job->Columns));
-                var panel = (uint*)(job->Panels + (p * job->PanelBytes));
-                if (job->Format == PanelFormat.F32) PanelPacker.Pack32((uint**)rows, job->Columns, panel);
-                else PanelPacker.Pack16((ushort**)rows, job->Columns, panel);
+                int member = (int)(i / panels);
+                PanelPart* parts = job->Parts + job->FirstParts[member];
+                int numParts = job->FirstParts[member + 1] - job->FirstParts[member];
+                PanelRows.Fill(parts, numParts, columns, layout.Format == PanelFormat.F32, i % panels * Panel.Width, scratch, rows);
+                var panel = (uint*)(job->Panels + (i * layout.PanelBytes));
+                if (layout.Format == PanelFormat.F32) PanelPacker.Pack32((uint**)rows, columns, panel);
+                else PanelPacker.Pack16((ushort**)rows, columns, panel);
             }
         }
-    }
-
-    /// <summary>Address of a row in the panel's element type, widened into <paramref name="scratch"/> where the types differ.</summary>
-    private static byte* Row(Job* job, long row, float* scratch)
-    {
-        for (int i = 0; i < job->NumParts; i++)
-        {
-            ref readonly Part part = ref job->Parts[i];
-            if (row >= part.Rows)
-            {
-                row -= part.Rows;
-                continue;
-            }
-
-            byte* address = part.Address + (row * part.Stride);
-            if (job->Format != PanelFormat.F32 || part.DType == DType.F32) return address;
-            for (int k = 0; k < job->Columns; k++)
-                scratch[k] = part.DType == DType.BF16 ? BitConverter.UInt32BitsToSingle((uint)((ushort*)address)[k] << 16) : (float)((Half*)address)[k];
-            return (byte*)scratch;
-        }
-
-        return null;
-    }
-
-    private struct Part
-    {
-        public long Rows;
-        public byte* Address;
-        public long Stride;
-        public DType DType;
     }
 
     private struct Job
     {
-        public Part* Parts;
-        public int NumParts;
-        public int Columns;
-        public PanelFormat Format;
-        public int NumPanels;
+        public PanelPart* Parts;
+
+        /// <summary>[members + 1]: member m has the parts [FirstParts[m], FirstParts[m + 1]).</summary>
+        public int* FirstParts;
+        public PanelLayout Layout;
+        public int NumMembers;
         public byte* Panels;
-        public long PanelBytes;
     }
 }

@@ -37,11 +37,7 @@ internal sealed class ModelSession : IDisposable
         {
             Device = device,
             Limits = limits,
-            Layers = [.. group.Layers.Select((layer, slot) => new AttentionLayerResources
-            {
-                Cache = _storage.View(group.Spec, KvLayoutKind.Nhd, blockSize, slot),
-                Rope = _model.Ropes[layer],
-            })],
+            Layers = [.. group.Layers.Select((layer, slot) => _model.AttentionResources(layer, _storage.View(group.Spec, KvLayoutKind.Nhd, blockSize, slot)))],
         }))];
         ScratchBytes = plan.ScratchBytes(limits, groups.Max(group => backend.WorkspaceBytes(group.Spec, device, limits)));
         _context = device.CreateContext(ScratchBytes);

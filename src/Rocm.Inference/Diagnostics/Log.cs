@@ -44,4 +44,7 @@ internal static partial class Log
 
     [LoggerMessage(12, LogLevel.Debug, "{Count} tensors of the checkpoint are not used, {First} among them.")]
     public static partial void UnusedTensors(ILogger logger, int count, string first);
+
+    [LoggerMessage(13, LogLevel.Information, "The {Layers} layers that predict further tokens (MTP) are not used: {Count} tensors of the checkpoint are left out.")]
+    public static partial void PredictorsIgnored(ILogger logger, int layers, int count);
 }

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Rocm.Inference.Batching;
 using Rocm.Inference.Diagnostics;
 using Rocm.Inference.KvCache.Storage;
@@ -27,9 +28,7 @@ internal sealed class HuggingFaceModelLoader : IModelLoader
             cancellationToken.ThrowIfCancellationRequested();
             SessionPlan plan = SessionPlan.Make(folder, settings, services, selected.Device);
             owned.Push(plan);
-            if (plan.Decoder.UnusedTensors.Count > 0)
-                Log.UnusedTensors(services.LoggerFactory.CreateLogger(Log.Category), plan.Decoder.UnusedTensors.Count, plan.Decoder.UnusedTensors[0]);
-
+            Tell(plan.Decoder, services.LoggerFactory.CreateLogger(Log.Category));
             var weights = new WeightProgress(progress);
             DecoderModel model = DecoderModel.Load(plan.Decoder, selected.Device, weights, cancellationToken);
             owned.Push(model);
@@ -68,11 +67,8 @@ internal sealed class HuggingFaceModelLoader : IModelLoader
             {
                 Device = selected.Device,
                 Limits = plan.Limits,
-                Layers = [.. group.Layers.Select((layer, slot) => new AttentionLayerResources
-                {
-                    Cache = storage.View(group.Spec, plan.Layout.Kind, plan.BlockSize, slot),
-                    Rope = model.Ropes[layer],
-                })],
+                Layers = [.. group.Layers.Select((layer, slot) =>
+                    model.AttentionResources(layer, storage.View(group.Spec, plan.Layout.Kind, plan.BlockSize, slot)))],
             };
             attention[group.Index] = plan.Backend.CreateExecutor(group.Spec, resources);
             owned.Push(attention[group.Index]);
@@ -87,6 +83,13 @@ internal sealed class HuggingFaceModelLoader : IModelLoader
         owned.Push(builder);
         var facts = new ModelFacts(model.VocabSize, plan.MaxModelLen, plan.Limits.MaxNumTokens, plan.Limits.MaxNumRows);
         return new ModelExecutor(facts, plan.Groups, model, storage, context, builder, attention, selected.Ownership);
+    }
+
+    private static void Tell(DecoderPlan plan, ILogger logger)
+    {
+        int predictors = plan.PredictorTensors.Count;
+        if (predictors > 0) Log.PredictorsIgnored(logger, plan.Config.Decoder.NumPredictorLayers, predictors);
+        if (plan.UnusedTensors.Count > 0) Log.UnusedTensors(logger, plan.UnusedTensors.Count, plan.UnusedTensors[0]);
     }
 
     private static GenerationDefaults Defaults(ModelFolder folder, Tokenizer tokenizer) => new()

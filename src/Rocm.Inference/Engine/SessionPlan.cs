@@ -93,7 +93,7 @@ internal sealed class SessionPlan : IDisposable
             NumKvHeads = dimensions.NumKvHeads,
             ParameterCount = Decoder.ParameterCount,
             WeightBytes = model.ResidentBytes,
-            DType = Decoder.Sources.Embedding.Parts.Span[0].DType,
+            DType = Decoder.WeightDType,
             KvCacheDType = Decoder.Settings.KvDType,
             KvCacheBytes = Memory.CacheBytes,
             KvCacheTokens = (Memory.NumBlocks - 1L) * BlockSize / Groups.Count,
@@ -161,6 +161,9 @@ internal sealed class SessionPlan : IDisposable
         KvCacheDType.BF16 => DType.BF16,
         KvCacheDType.F16 => DType.F16,
         KvCacheDType.F32 => DType.F32,
+        KvCacheDType.F8E4M3Fn => DType.F8E4M3Fn,
+        KvCacheDType.F8E4M3Fnuz => DType.F8E4M3Fnuz,
+        KvCacheDType.F8E5M2 => DType.F8E5M2,
         _ => null,
     };
 }

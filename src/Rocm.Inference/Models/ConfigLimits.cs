@@ -12,6 +12,10 @@ internal static class ConfigLimits
     public const int NumLayers = 10_000;
     public const int NumHeads = 1 << 14;
     public const int HeadDim = 1 << 12;
+    public const int LoraRank = 1 << 14;
+    public const int NumExperts = 1 << 14;
+    public const int NumSharedExperts = 1 << 6;
+    public const double RoutedScale = 1e6;
     public const int Positions = 1 << 30;
     public const double RopeTheta = 1e15;
     public const double RopeFactor = 1e6;

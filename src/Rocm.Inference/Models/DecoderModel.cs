@@ -1,4 +1,3 @@
-using Rocm.Inference.Devices;
 
 namespace Rocm.Inference.Models;
 
@@ -21,7 +20,6 @@ internal sealed class DecoderModel : IDisposable
         Config = plan.Config;
         Settings = plan.Settings;
         Groups = plan.Groups;
-        Ropes = [.. Enumerable.Range(0, plan.Config.Decoder.Layers.Count).Select(layer => parts.RopeOf(layer))];
     }
 
     public ModelConfig Config { get; }
@@ -30,9 +28,6 @@ internal sealed class DecoderModel : IDisposable
 
     /// <summary>The layer groups; executors, batch groups and cache storage follow this order.</summary>
     public LayerGroupPlan Groups { get; }
-
-    /// <summary>The rope table of each model layer, or null, for <see cref="AttentionLayerResources.Rope"/>. Layers with equal parameters share one.</summary>
-    public IReadOnlyList<RopeTable?> Ropes { get; }
 
     /// <summary>Vocabulary: the width of a row of logits.</summary>
     public int VocabSize => Config.Decoder.Dimensions.VocabSize;
@@ -53,6 +48,21 @@ internal sealed class DecoderModel : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(plan.ActivationDType, device.ActivationDType, nameof(plan));
         return new DecoderModel(plan, DecoderLoader.Load(plan, device, progress, cancellationToken));
+    }
+
+    /// <summary>What the attention executor of a layer works on.</summary>
+    /// <param name="layer">Model layer.</param>
+    /// <param name="cache">The layer's cache; gets the layer's scales.</param>
+    public AttentionLayerResources AttentionResources(int layer, KvCacheView cache)
+    {
+        AttentionParts attention = _parts.Attention[layer];
+        return new AttentionLayerResources
+        {
+            Cache = cache with { KeyScales = attention.KeyScales, ValueScales = attention.ValueScales },
+            Rope = attention.Rope,
+            Sinks = attention.Sinks,
+            Mla = attention.Mla,
+        };
     }
 
     /// <summary>Computes the logits of one step.</summary>

@@ -4,14 +4,36 @@ using Rocm.Inference.Models.Weights;
 
 namespace Rocm.Inference.Models;
 
+/// <summary>What of a layer's weights its attention executor needs, for <see cref="AttentionLayerResources"/>. Owned by the model.</summary>
+internal sealed record AttentionParts
+{
+    /// <summary>Shared by layers with equal parameters; null without rotary embedding.</summary>
+    public RopeTable? Rope { get; init; }
+
+    /// <summary>[Hq] f32, or absent.</summary>
+    public TensorView Sinks { get; init; }
+
+    /// <summary>[1] or [KV heads] f32, or absent.</summary>
+    public TensorView KeyScales { get; init; }
+
+    /// <summary>[1] or [KV heads] f32, or absent.</summary>
+    public TensorView ValueScales { get; init; }
+
+    /// <summary>The up-projections of the latent, or null.</summary>
+    public MlaProjections? Mla { get; init; }
+
+    /// <summary>The packed weights of <see cref="Mla"/>.</summary>
+    public IReadOnlyList<IDisposable> Owned { get; init; } = [];
+}
+
 /// <summary>What a loaded decoder owns. Filled by <see cref="DecoderLoader"/>; disposing a half-filled one releases what is there.</summary>
 internal sealed class DecoderParts(int numLayers) : IDisposable
 {
-    private readonly RopeTable?[] _ropeOfLayer = new RopeTable?[numLayers];
-
     public TokenEmbedding Embedding { get; set; } = null!;
 
     public DecoderLayer[] Layers { get; } = new DecoderLayer[numLayers];
+
+    public AttentionParts[] Attention { get; } = new AttentionParts[numLayers];
 
     public LmHead Head { get; set; } = null!;
 
@@ -27,13 +49,10 @@ internal sealed class DecoderParts(int numLayers) : IDisposable
 
     public long ResidentBytes { get; set; }
 
-    public RopeTable? RopeOf(int layer) => _ropeOfLayer[layer];
-
-    public void SetRope(int layer, RopeTable? table) => _ropeOfLayer[layer] = table;
-
     public void Dispose()
     {
         foreach (DecoderLayer? layer in Layers) layer?.Dispose();
+        foreach (IDisposable weight in Attention.SelectMany(parts => parts?.Owned ?? [])) weight.Dispose();
         Embedding?.Dispose();
         HeadWeight?.Dispose();
         Norms?.Dispose();

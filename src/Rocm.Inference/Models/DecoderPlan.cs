@@ -18,10 +18,14 @@ internal sealed class DecoderPlan : IDisposable
         ActivationDType = activation;
         _weights = weights;
         Sources = sources;
-        AttentionSpec[] specs = [.. config.Decoder.Layers.Select(layer => layer.Attention.ToAttentionSpec(settings, activation))];
+        bool hasScales = sources.Layers.Any(layer => layer.CacheScales.Any);
+        AttentionSpec[] specs =
+            [.. config.Decoder.Layers.Select(layer => layer.Attention.ToAttentionSpec(settings, activation) with { HasKvScales = hasScales })];
         Groups = LayerGroupPlan.Create(specs);
         Ropes = [.. config.Decoder.Layers.Select(layer => layer.Attention.Rope).OfType<RopeParameters>().Distinct()];
-        UnusedTensors = weights.Unused;
+        string[] predictors = [.. Enumerable.Range(specs.Length, config.Decoder.NumPredictorLayers).Select(layer => $"{sources.Prefix}layers.{layer}.")];
+        PredictorTensors = [.. weights.Unused.Where(name => predictors.Any(prefix => name.StartsWith(prefix, StringComparison.Ordinal)))];
+        UnusedTensors = [.. weights.Unused.Except(PredictorTensors)];
     }
 
     public ModelConfig Config { get; }
@@ -36,11 +40,18 @@ internal sealed class DecoderPlan : IDisposable
     /// <summary>Tensors of the checkpoint that the model does not read (vision towers, rotary buffers); to be logged.</summary>
     public IReadOnlyList<string> UnusedTensors { get; }
 
-    /// <summary>Bytes of all matrices and biases, in the checkpoint's element types; what the progress counts.</summary>
-    public long MatrixBytes => Sources.Matrices.Sum(source => DecoderSources.BytesOf(source));
+    /// <summary>Tensors of <see cref="DecoderSpec.NumPredictorLayers"/>, which are not read; to be logged.</summary>
+    public IReadOnlyList<string> PredictorTensors { get; }
+
+    /// <summary>Bytes of all matrices and biases, in the element types that they are kept in; what the progress counts.</summary>
+    public long MatrixBytes => Sources.Matrices.Concat(Sources.SecondCopies).Sum(source => DecoderSources.BytesOf(source));
 
     /// <summary>Device memory that the loaded model will take: matrices, norms, rope tables. Packing may pad a little.</summary>
-    public long WeightBytes => MatrixBytes + NormBytes + Ropes.Sum(rope => RotaryEmbedding.TableBytes(rope, Settings.MaxSeqLen));
+    public long WeightBytes => MatrixBytes + VectorBytes + Ropes.Sum(rope => RotaryEmbedding.TableBytes(rope, Settings.MaxSeqLen));
+
+    /// <summary>Element type of the larger part of the weights.</summary>
+    public DType WeightDType => Sources.Matrices.SelectMany(source => source.Parts.ToArray())
+        .GroupBy(part => part.DType, part => (long)part.Rows * part.Columns).MaxBy(type => type.Sum())!.Key;
 
     /// <summary>Weights of all matrices and norms; a tied head counts once.</summary>
     public long ParameterCount => Sources.Matrices.Sum(DecoderSources.ElementsOf) + Sources.Vectors.Sum(vector => (long)vector.Length);
@@ -50,7 +61,8 @@ internal sealed class DecoderPlan : IDisposable
     /// <summary>The distinct rope parameters of all layers.</summary>
     internal IReadOnlyList<RopeParameters> Ropes { get; }
 
-    private long NormBytes => Sources.Vectors.Sum(NormStorage.BytesOf);
+    /// <summary>Memory of all vectors in <see cref="NormStorage"/>.</summary>
+    internal long VectorBytes => Sources.Vectors.Concat(Sources.CacheScales).Sum(NormStorage.BytesOf);
 
     /// <summary>Reads the checkpoint's headers and checks every tensor that the model needs.</summary>
     /// <param name="folder">The model folder.</param>
@@ -65,7 +77,7 @@ internal sealed class DecoderPlan : IDisposable
         ModelWeights weights = ModelWeights.Open(folder.Path);
         try
         {
-            DecoderSources sources = DecoderSourceResolver.Resolve(folder.Config.Decoder, weights);
+            DecoderSources sources = DecoderSourceResolver.Resolve(folder.Config.Decoder, settings.KvDType, weights);
             return new DecoderPlan(folder.Config, settings, activation, weights, sources);
         }
         catch

@@ -7,31 +7,56 @@ internal static class DecoderScratch
 
     public static long Bytes(DecoderSpec spec, int tokens, DType activation, long executorWorkspaceBytes)
     {
-        long hidden = Tensor(tokens, spec.Dimensions.HiddenSize, activation);
+        int hiddenSize = spec.Dimensions.HiddenSize;
+        long hidden = Tensor(tokens, hiddenSize, activation);
         long layer = 0;
         foreach (DecoderLayerSpec part in spec.Layers.Distinct())
         {
-            layer = Math.Max(layer, checked(Attention(part.Attention, tokens, activation) + Align(executorWorkspaceBytes)));
-            layer = Math.Max(layer, Mlp(part.Mlp, tokens, activation));
+            layer = Math.Max(layer, Attention(part.Attention, tokens, activation, Align(executorWorkspaceBytes)));
+            layer = Math.Max(layer, Mlp(part.Mlp, tokens, hiddenSize, activation));
         }
 
         return checked((2 * hidden) + layer);
     }
 
-    private static long Attention(AttentionLayerSpec spec, int tokens, DType activation) => spec switch
+    private static long Attention(AttentionLayerSpec spec, int tokens, DType activation, long executor) => spec switch
     {
         MhaSpec mha => checked(
-            Tensor(tokens, (mha.NumQoHeads + (2L * mha.NumKvHeads)) * mha.HeadDim, activation) + Tensor(tokens, (long)mha.NumQoHeads * mha.HeadDim, activation)),
+            Tensor(tokens, (mha.NumQoHeads + (2L * mha.NumKvHeads)) * mha.HeadDim, activation)
+            + Tensor(tokens, (long)mha.NumQoHeads * mha.HeadDim, activation) + executor),
+        MlaSpec mla => checked(
+            Tensor(tokens, mla.ValueWidth, activation)
+            + Math.Max(
+                Tensor(tokens, mla.DownWidth, activation) + (mla.QLoraRank is null ? 0 : Tensor(tokens, mla.QueryWidth, activation)) + executor,
+                Tensor(tokens, mla.ValueWidth, activation))),
         _ => throw new NotSupportedException($"No scratch is known for {spec.GetType().Name}."),
     };
 
-    private static long Mlp(MlpSpec spec, int tokens, DType activation) => spec switch
+    private static long Mlp(MlpSpec spec, int tokens, int hiddenSize, DType activation) => spec switch
     {
-        GatedMlpSpec gated => checked(Tensor(tokens, 2L * gated.IntermediateSize, activation) + Tensor(tokens, gated.IntermediateSize, activation)),
+        GatedMlpSpec gated => Gated(gated.IntermediateSize, tokens, activation),
+        MoeSpec moe => Moe(moe, tokens, hiddenSize, activation),
         _ => throw new NotSupportedException($"No scratch is known for {spec.GetType().Name}."),
     };
 
-    private static long Tensor(int tokens, long width, DType dtype) => Align(checked(tokens * width * dtype.ByteSize()));
+    private static long Gated(int intermediateSize, long tokens, DType activation) =>
+        checked(Tensor(tokens, 2L * intermediateSize, activation) + Tensor(tokens, intermediateSize, activation));
+
+    private static long Moe(MoeSpec moe, int tokens, int hiddenSize, DType activation)
+    {
+        int topK = moe.Routing.TopK;
+        long assignments = checked((long)tokens * topK);
+        long routing = checked((4 * Tensor(tokens, topK, DType.I32)) + Tensor(1, moe.Routing.NumExperts + 1L, DType.I32));
+        long shared = moe.Shared is not { } always ? 0
+            : Gated(always.IntermediateSize, tokens, activation)
+                + (always.Gated ? Tensor(tokens, 1, activation) + Tensor(tokens, hiddenSize, activation) : 0);
+        long experts = checked(
+            Tensor(assignments, moe.IntermediateSize, activation)
+            + Math.Max(Tensor(assignments, 2L * moe.IntermediateSize, activation), Tensor(assignments, hiddenSize, activation) + shared));
+        return checked(routing + Math.Max(Tensor(tokens, moe.Routing.NumExperts, activation), experts));
+    }
+
+    private static long Tensor(long rows, long width, DType dtype) => Align(checked(rows * width * dtype.ByteSize()));
 
     private static long Align(long bytes) => checked(bytes + Alignment - 1) & ~(long)(Alignment - 1);
 }

@@ -17,7 +17,10 @@ internal sealed record DecoderSources
     /// <summary>Factor on embeddings: 1, or Gemma's.</summary>
     public required float EmbeddingScale { get; init; }
 
-    /// <summary>All matrices that are packed, in loading order.</summary>
+    /// <summary>What the names of the decoder's tensors begin with, before "layers.".</summary>
+    public required string Prefix { get; init; }
+
+    /// <summary>All matrices that are packed, in loading order; the checkpoint's weights once each.</summary>
     public IEnumerable<WeightSource> Matrices
     {
         get
@@ -33,8 +36,14 @@ internal sealed record DecoderSources
         }
     }
 
-    /// <summary>All norm vectors, in loading order.</summary>
+    /// <summary>Matrices that are packed a second time in another form.</summary>
+    public IEnumerable<WeightSource> SecondCopies => Layers.SelectMany(layer => layer.Attention.SecondCopies);
+
+    /// <summary>All vectors that are parameters: norms, sinks, choice biases.</summary>
     public IEnumerable<float[]> Vectors => Layers.SelectMany(layer => layer.Vectors).Append(FinalNorm);
+
+    /// <summary>Scales of an fp8 cache.</summary>
+    public IEnumerable<float[]> CacheScales => Layers.SelectMany(layer => layer.CacheScales.Vectors);
 
     /// <summary>Elements of a matrix and its bias.</summary>
     public static long ElementsOf(WeightSource source)
@@ -44,18 +53,27 @@ internal sealed record DecoderSources
         return count;
     }
 
-    /// <summary>Bytes of a matrix in the checkpoint, its bias as f32.</summary>
+    /// <summary>Bytes of a matrix in the checkpoint with its scales, its bias as f32.</summary>
     public static long BytesOf(in WeightSource source)
     {
         long bytes = (source.Bias?.Length ?? 0) * (long)sizeof(float);
-        foreach (WeightMatrix part in source.Parts.Span) bytes += (long)part.Rows * part.Columns * part.DType.ByteSize();
+        foreach (WeightMatrix part in source.Parts.Span)
+        {
+            long elements = (long)part.Rows * part.Columns;
+            bytes += part.DType == DType.F4E2M1 ? (elements + 1) / 2 : elements * part.DType.ByteSize();
+            if (part.Scales is { } scales) bytes += Blocks(part.Rows, scales.BlockRows) * Blocks(part.Columns, scales.BlockColumns) * scales.DType.ByteSize();
+        }
+
         return bytes;
+
+        static long Blocks(int length, int size) => ((long)length + size - 1) / size;
     }
 }
 
 /// <summary>Tensors of one layer. Post norms are null unless the layer has sandwich norms.</summary>
 internal sealed record DecoderLayerSources(
-    AttentionSources Attention, MlpSources Mlp, float[] AttentionNorm, float[]? PostAttentionNorm, float[] MlpNorm, float[]? PostMlpNorm)
+    AttentionSources Attention, MlpSources Mlp, float[] AttentionNorm, float[]? PostAttentionNorm, float[] MlpNorm, float[]? PostMlpNorm,
+    CacheScaleSources CacheScales)
 {
     public IEnumerable<float[]> Vectors
     {
@@ -65,6 +83,7 @@ internal sealed record DecoderLayerSources(
             if (PostAttentionNorm is not null) yield return PostAttentionNorm;
             foreach (float[] vector in Attention.Vectors) yield return vector;
             yield return MlpNorm;
+            foreach (float[] vector in Mlp.Vectors) yield return vector;
             if (PostMlpNorm is not null) yield return PostMlpNorm;
         }
     }
@@ -73,31 +92,11 @@ internal sealed record DecoderLayerSources(
 /// <summary>Tensors of one layer's attention.</summary>
 internal abstract record AttentionSources
 {
+    /// <summary>Weights of the checkpoint, once each.</summary>
     public abstract IEnumerable<WeightSource> Matrices { get; }
+
+    /// <summary>Weights that are packed a second time in another form.</summary>
+    public virtual IEnumerable<WeightSource> SecondCopies => [];
 
     public abstract IEnumerable<float[]> Vectors { get; }
-}
-
-/// <param name="Qkv">[(Hq + 2 Hkv) · D, hidden].</param>
-/// <param name="Output">[hidden, Hq · D].</param>
-/// <param name="QueryNorm">[D], or null.</param>
-/// <param name="KeyNorm">[D], or null.</param>
-internal sealed record MhaSources(WeightSource Qkv, WeightSource Output, float[]? QueryNorm, float[]? KeyNorm) : AttentionSources
-{
-    public override IEnumerable<WeightSource> Matrices => [Qkv, Output];
-
-    public override IEnumerable<float[]> Vectors => QueryNorm is not null && KeyNorm is not null ? [QueryNorm, KeyNorm] : [];
-}
-
-/// <summary>Tensors of one layer's MLP.</summary>
-internal abstract record MlpSources
-{
-    public abstract IEnumerable<WeightSource> Matrices { get; }
-}
-
-/// <param name="GateUp">[2F, hidden]: gate, then up.</param>
-/// <param name="Down">[hidden, F].</param>
-internal sealed record GatedMlpSources(WeightSource GateUp, WeightSource Down) : MlpSources
-{
-    public override IEnumerable<WeightSource> Matrices => [GateUp, Down];
 }

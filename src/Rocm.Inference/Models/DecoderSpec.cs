@@ -25,6 +25,14 @@ internal sealed record DecoderSpec
 
     /// <summary>c of c·tanh(logits/c); 0 = none.</summary>
     public float FinalSoftCap { get; init; }
+
+    /// <summary>How the checkpoint's matrices are stored.</summary>
+    public WeightQuantization Quantization { get; init; }
+
+    /// <summary>
+    /// Layers behind the last one that predict further tokens (DeepSeek's MTP, section 2.2 of the V3 report). They are not run, and their tensors not read.
+    /// </summary>
+    public int NumPredictorLayers { get; init; }
 }
 
 /// <summary>Where a layer's norms are.</summary>
@@ -77,6 +85,9 @@ internal sealed record MhaSpec : AttentionLayerSpec
     /// <summary>The checkpoint stores q, k and v as one tensor, qkv_proj.</summary>
     public bool FusedQkv { get; init; }
 
+    /// <summary>Each query head has a sink logit.</summary>
+    public bool Sinks { get; init; }
+
     public override AttentionSpec ToAttentionSpec(in ModelRuntimeSettings settings, DType activation) => new()
     {
         NumQoHeads = NumQoHeads,
@@ -87,6 +98,7 @@ internal sealed record MhaSpec : AttentionLayerSpec
         LogitsSoftCap = LogitsSoftCap,
         // A window that no sequence can outgrow is no window: such layers share a group with those that see everything.
         SlidingWindow = SlidingWindow < settings.MaxSeqLen ? SlidingWindow : null,
+        HasSinks = Sinks,
         DType = activation,
         KvDType = settings.KvDType,
         MaxSeqLen = settings.MaxSeqLen,

@@ -22,7 +22,8 @@ public static class ModelCheckpoint
     {
         ModelFolder folder = ModelFolder.Open(modelPath);
         var inventory = new TensorInventory(Path.Combine(folder.Path, "config.json"));
-        DecoderSourceResolver.Resolve(folder.Config.Decoder, inventory);
+        DecoderSpec decoder = folder.Config.Decoder with { Quantization = WeightQuantization.None };
+        DecoderSourceResolver.Resolve(decoder, DType.BF16, inventory);
         return inventory.Tensors;
     }
 }

@@ -34,7 +34,7 @@ internal sealed class ModelConfig
         IReadOnlyList<string> architectures = root.OptionalStrings("architectures", 16) ?? [];
         string architecture = architectures.Count > 0 ? architectures[0] : string.Empty;
         string modelType = root.OptionalString("model_type") ?? string.Empty;
-        IModelFamily family = ModelRegistry.Find(architecture, modelType, root.File);
+        DecoderSpec decoder = ModelRegistry.Find(architecture, modelType, root.File).Describe(root);
         return new ModelConfig
         {
             Path = root.File,
@@ -42,7 +42,7 @@ internal sealed class ModelConfig
             ModelType = modelType,
             EosTokenIds = root.TokenIds("eos_token_id"),
             BosTokenId = root.OptionalInt("bos_token_id", 0, ConfigLimits.VocabSize),
-            Decoder = family.Describe(root),
+            Decoder = decoder with { Quantization = QuantizationConfig.Read(root, decoder) },
         };
     }
 }

@@ -6,7 +6,10 @@ namespace Rocm.Inference.Models;
 internal static class ModelRegistry
 {
     private static readonly IModelFamily[] Families =
-        [new LlamaFamily(), new MistralFamily(), new Qwen2Family(), new Qwen3Family(), new Gemma2Family(), new Gemma3Family(), new Phi3Family()];
+    [
+        new LlamaFamily(), new MistralFamily(), new Qwen2Family(), new Qwen3Family(), new Gemma2Family(), new Gemma3Family(), new Phi3Family(),
+        new MixtralFamily(), new Qwen2MoeFamily(), new Qwen3MoeFamily(), new DeepSeekV2Family(), new DeepSeekV3Family(), new GptOssFamily(),
+    ];
 
     /// <summary>Every architecture that can be loaded, sorted.</summary>
     public static IReadOnlyList<string> Architectures => [.. Families.SelectMany(family => family.Architectures).Order(StringComparer.Ordinal)];

@@ -1,6 +1,6 @@
 namespace Rocm.Inference.Models;
 
-/// <summary>The device memory of all norm weights of a model: one buffer, handed out in slices, because a buffer each would cost a page each.</summary>
+/// <summary>The device memory of all small vectors of a model (norm weights, sinks, choice biases, cache scales): one buffer, handed out in slices, because a buffer each would cost a page each.</summary>
 internal sealed class NormStorage : IDisposable
 {
     private const int Alignment = 64;

@@ -48,6 +48,20 @@ internal static class RopeConfig
         };
     }
 
+    /// <summary>
+    /// What yarn multiplies the softmax scale of latent attention by: mscale(factor, mscale_all_dim)², since the factor on cos and sin reaches
+    /// the rotated part of a head only.
+    /// </summary>
+    /// <param name="config">The section of the language model.</param>
+    /// <param name="rope">What <see cref="Read(ConfigSection, DecoderDimensions, double, Func{string, string}?)"/> read from it.</param>
+    public static double LatentScaleFactor(ConfigSection config, RopeParameters rope)
+    {
+        ConfigSection? scaling = config.OptionalSection("rope_scaling") ?? config.OptionalSection("rope_parameters");
+        if (rope.Scaling != RopeScaling.Yarn || scaling?.OptionalNumber("mscale_all_dim", 0, 100) is not > 0) return 1;
+        double mscale = Mscale(rope.Factor, scaling.Value.Number("mscale_all_dim", 0, 100));
+        return mscale * mscale;
+    }
+
     /// <summary>A base under some name. Above 1: scalings divide by its logarithm.</summary>
     public static double Theta(ConfigSection section, string name, double fallback) => section.Number(name, 1 + 1e-6, ConfigLimits.RopeTheta, fallback);
 

@@ -11,7 +11,7 @@ public sealed class SessionGoldenTests
 
     private const int NumRivals = 20;
 
-    public static TheoryData<string> Supported => GoldenPlanTests.Supported;
+    public static TheoryData<string> Supported => GoldenPlanTests.Dense;
 
     [Theory]
     [MemberData(nameof(Supported))]

@@ -1,3 +1,4 @@
+using Rocm.Inference.Devices;
 using Rocm.Inference.Models;
 using Rocm.Inference.TestKit.Fakes;
 using Xunit;
@@ -126,9 +127,10 @@ public sealed class DecoderModelLoadTests : IDisposable
         using DecoderPlan plan = Plan();
         using DecoderModel model = DecoderModel.Load(plan, device, null, CancellationToken.None);
 
-        Assert.NotNull(model.Ropes[0]);
-        Assert.Same(model.Ropes[0], model.Ropes[1]);
-        Assert.Equal((32, 4), (model.Ropes[0]!.Positions, model.Ropes[0]!.RotaryDim));
+        RopeTable? first = model.AttentionResources(0, default).Rope;
+        Assert.NotNull(first);
+        Assert.Same(first, model.AttentionResources(1, default).Rope);
+        Assert.Equal((32, 4), (first.Positions, first.RotaryDim));
     }
 
     private DecoderPlan Plan() =>

@@ -12,12 +12,14 @@ internal sealed class RecordingDevice : IDevice
     /// <summary>What <see cref="PackedWeight.SharesSource"/> of packed weights says.</summary>
     public bool SharesSource { get; init; }
 
-    /// <summary>Called before each weight is packed, with the number of those before it.</summary>
+    /// <summary>Called before each weight or group is packed, with the number of those before it.</summary>
     public Action<int>? Packing { get; init; }
 
     public List<RecordedWeight> Weights { get; } = [];
 
-    public int LiveWeights => Weights.Count(weight => !weight.IsDisposed);
+    public List<RecordedGroup> Groups { get; } = [];
+
+    public int LiveWeights => Weights.Count(weight => !weight.IsDisposed) + Groups.Count(group => !group.IsDisposed);
 
     public int LiveBuffers => _buffers.Count(buffer => !buffer.IsDisposed);
 
@@ -52,13 +54,19 @@ internal sealed class RecordingDevice : IDevice
 
     PackedWeight IDevice.Pack(in WeightSource source)
     {
-        Packing?.Invoke(Weights.Count);
+        Packing?.Invoke(Weights.Count + Groups.Count);
         var weight = new RecordedWeight(source, SharesSource);
         Weights.Add(weight);
         return weight;
     }
 
-    PackedWeightGroup IDevice.PackGroup(ReadOnlySpan<WeightSource> members) => throw new NotSupportedException("This device packs single weights only.");
+    PackedWeightGroup IDevice.PackGroup(ReadOnlySpan<WeightSource> members)
+    {
+        Packing?.Invoke(Weights.Count + Groups.Count);
+        var group = new RecordedGroup(members.ToArray(), SharesSource);
+        Groups.Add(group);
+        return group;
+    }
 
     public void Dispose() => _memory.Dispose();
 
@@ -82,6 +90,21 @@ internal sealed class RecordingDevice : IDevice
         public bool IsDisposed { get; private set; }
 
         public override long SizeBytes => (long)OutputFeatures * InputFeatures * sizeof(float);
+
+        public override bool SharesSource => sharesSource;
+
+        public override void Dispose() => IsDisposed = true;
+    }
+
+    /// <summary>A packed group that remembers its sources.</summary>
+    internal sealed class RecordedGroup(WeightSource[] members, bool sharesSource)
+        : PackedWeightGroup(members.Length, members[0].Parts.ToArray().Sum(part => part.Rows), members[0].Parts.Span[0].Columns)
+    {
+        public IReadOnlyList<WeightSource> Members => members;
+
+        public bool IsDisposed { get; private set; }
+
+        public override long SizeBytes => (long)Count * OutputFeatures * InputFeatures * sizeof(float);
 
         public override bool SharesSource => sharesSource;
 

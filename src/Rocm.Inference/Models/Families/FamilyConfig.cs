@@ -66,4 +66,11 @@ internal static class FamilyConfig
     {
         if (config.Bool("use_bidirectional_attention", false)) throw config.Bad("use_bidirectional_attention", "false: only causal attention is supported", "true");
     }
+
+    /// <summary>Refuses a value that the family's formula does not know.</summary>
+    public static string OneOf(ConfigSection root, string key, string fallback, params ReadOnlySpan<string> known)
+    {
+        string value = root.OptionalString(key) ?? fallback;
+        return known.Contains(value) ? value : throw root.Bad(key, string.Join(" or ", known.ToArray()), value);
+    }
 }

@@ -9,11 +9,18 @@ namespace Rocm.Inference.Models.Weights;
 /// </summary>
 internal sealed class ModelWeights : ITensorSource, IDisposable
 {
+    private const int MaxValueBytes = 1 << 30;
     private readonly Dictionary<string, (SafetensorsFile File, TensorInfo Tensor)> _tensors = new(StringComparer.Ordinal);
     private readonly HashSet<string> _used = new(StringComparer.Ordinal);
     private readonly List<SafetensorsFile> _files = [];
 
     private ModelWeights(string path) => Path = path;
+
+    private static ReadOnlySpan<DType> PlainFloats => [DType.F32, DType.F16, DType.BF16];
+
+    private static ReadOnlySpan<DType> Float8 => [DType.F8E4M3Fn, DType.F8E4M3Fnuz, DType.F8E5M2];
+
+    private static ReadOnlySpan<DType> ScaleFloats => [DType.F32, DType.BF16];
 
     /// <summary>The weight file or the shard index.</summary>
     public string Path { get; }
@@ -53,28 +60,43 @@ internal sealed class ModelWeights : ITensorSource, IDisposable
     /// <summary>The tensor's description, or null.</summary>
     public TensorInfo? Find(string name) => _tensors.TryGetValue(name, out (SafetensorsFile File, TensorInfo Tensor) entry) ? entry.Tensor : null;
 
-    /// <summary>A weight matrix in mapped memory.</summary>
+    /// <summary>A weight matrix of plain floats in mapped memory.</summary>
     /// <param name="name">Tensor name.</param>
     /// <param name="rows">Expected output features.</param>
     /// <param name="columns">Expected input features.</param>
     /// <exception cref="ModelLoadException">The tensor is missing or of another type or shape.</exception>
-    public WeightMatrix Matrix(string name, int rows, int columns)
+    public WeightMatrix Matrix(string name, int rows, int columns) => Matrix(name, rows, columns, PlainFloats);
+
+    /// <inheritdoc/>
+    public WeightMatrix ScaledMatrix(string name, int rows, int columns, int blockSize)
     {
-        (SafetensorsFile file, TensorInfo tensor) = Use(name, rows, columns);
-        long stride = (long)columns * tensor.DType!.Value.ByteSize();
-        return new WeightMatrix(name, tensor.DType.Value, rows, columns, file.AddressOf(tensor), stride, file);
+        WeightMatrix matrix = Matrix(name, rows, columns, Float8);
+        MappedTensor scales = Tensor(name + "_scale_inv", [Blocks(rows), Blocks(columns)], ScaleFloats);
+        long stride = (long)Blocks(columns) * scales.DType.ByteSize();
+        return matrix with { Scales = new WeightScales(scales.DType, scales.Address, stride, blockSize, blockSize, scales.Owner) };
+
+        int Blocks(int length) => (int)(((long)length + blockSize - 1) / blockSize);
     }
 
-    /// <summary>A vector (norm weight, bias) as f32.</summary>
-    /// <param name="name">Tensor name.</param>
-    /// <param name="length">Expected length.</param>
-    /// <exception cref="ModelLoadException">The tensor is missing or of another type or shape.</exception>
-    public unsafe float[] Vector(string name, int length)
+    /// <inheritdoc/>
+    public MappedTensor Tensor(string name, ReadOnlySpan<int> shape, params ReadOnlySpan<DType> types)
     {
-        (SafetensorsFile file, TensorInfo tensor) = Use(name, length);
-        var bytes = new ReadOnlySpan<byte>((void*)file.AddressOf(tensor), checked((int)tensor.ByteCount));
-        var values = new float[length];
-        for (int i = 0; i < length; i++)
+        (SafetensorsFile file, TensorInfo tensor) = Use(name, types.IsEmpty ? PlainFloats : types, shape);
+        return new MappedTensor(tensor.DType!.Value, file.AddressOf(tensor), file);
+    }
+
+    /// <inheritdoc/>
+    public float[] Vector(string name, int length) => Values(name, length);
+
+    /// <inheritdoc/>
+    public unsafe float[] Values(string name, params ReadOnlySpan<int> shape)
+    {
+        (SafetensorsFile file, TensorInfo tensor) = Use(name, PlainFloats, shape);
+        if (tensor.ByteCount > MaxValueBytes)
+            throw new ModelLoadException("A tensor is too large for what it is.", file.Path, name, $"at most {MaxValueBytes} bytes", tensor.Description);
+        var bytes = new ReadOnlySpan<byte>((void*)file.AddressOf(tensor), (int)tensor.ByteCount);
+        var values = new float[tensor.ByteCount / tensor.DType!.Value.ByteSize()];
+        for (int i = 0; i < values.Length; i++)
         {
             values[i] = tensor.DType switch
             {
@@ -94,14 +116,24 @@ internal sealed class ModelWeights : ITensorSource, IDisposable
         foreach (SafetensorsFile file in _files) file.Dispose();
     }
 
-    private (SafetensorsFile File, TensorInfo Tensor) Use(string name, params ReadOnlySpan<int> shape)
+    private WeightMatrix Matrix(string name, int rows, int columns, ReadOnlySpan<DType> types)
+    {
+        MappedTensor tensor = Tensor(name, [rows, columns], types);
+        return new WeightMatrix(name, tensor.DType, rows, columns, tensor.Address, (long)columns * tensor.DType.ByteSize(), tensor.Owner);
+    }
+
+    private (SafetensorsFile File, TensorInfo Tensor) Use(string name, ReadOnlySpan<DType> types, ReadOnlySpan<int> shape)
     {
         var expected = new long[shape.Length];
         for (int i = 0; i < shape.Length; i++) expected[i] = shape[i];
         if (!_tensors.TryGetValue(name, out (SafetensorsFile File, TensorInfo Tensor) entry))
             throw new ModelLoadException("The checkpoint lacks a tensor.", Path, name, TensorInfo.ShapeText(expected), "no such tensor");
-        if (entry.Tensor.DType is not (DType.F32 or DType.F16 or DType.BF16))
-            throw new ModelLoadException("A tensor has an element type that is not supported here.", entry.File.Path, name, "F32, F16 or BF16", entry.Tensor.DTypeName);
+        if (entry.Tensor.DType is not { } type || !types.Contains(type))
+        {
+            throw new ModelLoadException(
+                "A tensor has an element type that is not supported here.", entry.File.Path, name, string.Join(", ", types.ToArray()), entry.Tensor.DTypeName);
+        }
+
         if (!entry.Tensor.Shape.SequenceEqual(expected))
             throw new ModelLoadException("A tensor has another shape than the config says.", entry.File.Path, name, TensorInfo.ShapeText(expected), entry.Tensor.Description);
         _used.Add(name);

@@ -25,9 +25,21 @@ internal sealed class TensorInventory(string path) : ITensorSource
         return new WeightMatrix(name, DType.BF16, rows, columns, 0, (long)columns * DType.BF16.ByteSize(), this);
     }
 
-    public float[] Vector(string name, int length)
+    public WeightMatrix ScaledMatrix(string name, int rows, int columns, int blockSize) => Matrix(name, rows, columns);
+
+    public MappedTensor Tensor(string name, ReadOnlySpan<int> shape, params ReadOnlySpan<DType> types)
     {
-        _tensors.Add(new CheckpointTensor(name, [length]));
-        return new float[length];
+        _tensors.Add(new CheckpointTensor(name, shape.ToArray()));
+        return new MappedTensor(types.IsEmpty ? DType.BF16 : types[0], 0, this);
+    }
+
+    public float[] Vector(string name, int length) => Values(name, length);
+
+    public float[] Values(string name, params ReadOnlySpan<int> shape)
+    {
+        _tensors.Add(new CheckpointTensor(name, shape.ToArray()));
+        long count = 1;
+        foreach (int dim in shape) count = checked(count * dim);
+        return new float[count];
     }
 }

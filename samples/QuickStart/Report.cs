@@ -11,6 +11,8 @@ internal static class Report
         Console.WriteLine($"device     {session.Device.Name} ({session.Device.Architecture}, {session.Device.ComputeUnits} units): {session.Device.Reason}");
         Console.WriteLine($"model      {model.Name}: {model.Architecture}, {model.ParameterCount / 1e6:0.0} M parameters, {model.DType}, context {model.MaxModelLen}");
         Console.WriteLine($"attention  {session.Attention.Name}: {session.Attention.Reason}");
+        foreach (AttentionPhase phase in session.Attention.Phases)
+            Console.WriteLine($"           {phase.Name}: {phase.Primitives} ({phase.Provider})");
         foreach (RefusedAttentionBackend refused in session.Attention.Refused)
             Console.WriteLine($"           not {refused.Name}: {string.Join(", ", refused.Reasons)}");
         Console.WriteLine();

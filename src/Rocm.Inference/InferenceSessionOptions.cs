@@ -34,6 +34,10 @@ public sealed class InferenceSessionOptions
     [StringLength(100, MinimumLength = 1)]
     public string? AttentionBackend { get; set; }
 
+    /// <summary>Whose order of preference is used when <see cref="AttentionBackend"/> is left open.</summary>
+    [EnumDataType(typeof(AttentionPreset))]
+    public AttentionPreset AttentionPreset { get; set; }
+
     /// <summary>Longest sequence, prompt and answer together, in tokens.</summary>
     /// <value>Default: what the model was made for, reduced to what the KV cache can hold.</value>
     [Range(1, 16 * 1024 * 1024)]

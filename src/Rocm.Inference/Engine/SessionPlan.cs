@@ -109,7 +109,8 @@ internal sealed class SessionPlan : IDisposable
         AttentionBackendChoice? choice = settings.AttentionBackend.Value is { } name
             ? new AttentionBackendChoice(name, settings.AttentionBackend.Source) : null;
         (IAttentionBackend backend, AttentionSelection selection) =
-            new AttentionBackendSelector([.. services.AttentionBackends.Select(r => (r.Backend, r.Priority))]).Select(specs, device, choice);
+            new AttentionBackendSelector([.. services.AttentionBackends.Select(r => (r.Backend, r.Priority))], options.AttentionPreset)
+                .Select(specs, device, choice);
         KvCacheLayout layout = backend.GetKvCacheLayout(specs[0]);
         int blockSize = options.BlockSize ?? layout.PreferredBlockSize;
         if (blockSize % layout.BlockSizeMultiple != 0)

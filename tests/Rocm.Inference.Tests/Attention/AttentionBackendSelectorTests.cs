@@ -11,18 +11,48 @@ public sealed class AttentionBackendSelectorTests
         NumQoHeads = 8, NumKvHeads = 2, HeadDim = 64, VHeadDim = 64, SoftmaxScale = 0.125f, MaxSeqLen = 1024,
     };
 
+    private static readonly string First = AttentionPriorities.List(AttentionPreset.Default, AttentionDeviceClass.Cpu, AttentionKind.Mha)[0];
+
     private readonly IDevice _cpu = new NamedDevice(DeviceKind.Cpu, "x64-test");
 
     [Fact]
-    public void On_the_cpu_the_unified_backend_is_chosen_and_says_why()
+    public void The_first_of_the_list_is_chosen_and_says_why_and_which_kernels_run()
     {
         (IAttentionBackend backend, AttentionSelection selection) = new AttentionBackendSelector([]).Select([Spec], _cpu, null);
 
-        Assert.Equal("TRITON_ATTN", backend.Name);
-        Assert.Equal("TRITON_ATTN", selection.Name);
+        Assert.Equal(First, backend.Name);
+        Assert.Equal(First, selection.Name);
         Assert.Equal(AttentionKind.Mha, selection.Kind);
-        Assert.Contains("first of the Cpu list", selection.Reason, StringComparison.Ordinal);
-        Assert.Empty(selection.Refused);
+        Assert.Contains("first of the Cpu list of the preset Default", selection.Reason, StringComparison.Ordinal);
+        Assert.Equal(["prefill", "extend", "decode"], selection.Phases.Select(phase => phase.Name));
+        Assert.All(selection.Phases, phase => Assert.Equal("cpu", phase.Provider));
+        Assert.Contains(selection.Phases[2].Primitives, selection.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Every_other_backend_is_listed_with_the_reason_against_it()
+    {
+        (_, AttentionSelection selection) = new AttentionBackendSelector([]).Select([Spec], _cpu, null);
+
+        Assert.Equal(6, selection.Refused.Count);
+        Assert.Equal(3, selection.Refused.Count(r => r.Reasons[0] == "comes later in the order of preference"));
+        Assert.Equal(3, selection.Refused.Count(r => r.Reasons[0] == "attention kind not supported: Mha; Mla only"));
+    }
+
+    [Fact]
+    public void A_latent_model_gets_a_latent_backend()
+    {
+        AttentionSpec latent = new()
+        {
+            Kind = AttentionKind.Mla, NumQoHeads = 16, NumKvHeads = 1, HeadDim = 192, VHeadDim = 128, KvLoraRank = 512, QkRopeHeadDim = 64, QkNopeHeadDim = 128,
+            SoftmaxScale = 0.07f, MaxSeqLen = 4096,
+        };
+
+        (IAttentionBackend backend, AttentionSelection selection) = new AttentionBackendSelector([]).Select([latent], _cpu, null);
+
+        Assert.Equal(AttentionKind.Mla, backend.Kind);
+        Assert.Equal(AttentionKind.Mla, selection.Kind);
+        Assert.Contains(selection.Refused, r => r.Name == "TRITON_ATTN" && r.Reasons[0] == "attention kind not supported: Mla; Mha only");
     }
 
     [Fact]
@@ -34,10 +64,11 @@ public sealed class AttentionBackendSelectorTests
         (IAttentionBackend backend, AttentionSelection selection) = new AttentionBackendSelector([(picky, 2), (mine, 1)]).Select([Spec], _cpu, null);
 
         Assert.Same(mine, backend);
-        Assert.Equal(["PICKY", "TRITON_ATTN"], selection.Refused.Select(r => r.Name));
+        Assert.Equal(["PICKY", First], selection.Refused.Take(2).Select(r => r.Name));
         Assert.Equal(["head_size not supported: 64"], selection.Refused[0].Reasons);
         Assert.Equal(["comes later in the order of preference"], selection.Refused[1].Reasons);
-        Assert.Equal([false, true], selection.Refused.Select(r => r.IsSupported));
+        Assert.Equal([false, true], selection.Refused.Take(2).Select(r => r.IsSupported));
+        Assert.Empty(selection.Phases);
     }
 
     [Fact]
@@ -45,33 +76,46 @@ public sealed class AttentionBackendSelectorTests
     {
         (IAttentionBackend backend, _) = new AttentionBackendSelector([(new StubBackend("MINE"), 0)]).Select([Spec], _cpu, null);
 
-        Assert.Equal("TRITON_ATTN", backend.Name);
+        Assert.Equal(First, backend.Name);
     }
 
     [Fact]
-    public void An_explicit_choice_is_taken_without_regard_to_case_and_its_source_is_told()
+    public void A_custom_backend_is_taken_where_none_of_the_librarys_fits()
     {
-        var mine = new StubBackend("MINE");
+        var gpu = new NamedDevice(DeviceKind.Hip, "gfx942");
 
-        (_, AttentionSelection selection) = new AttentionBackendSelector([(mine, 1)])
-            .Select([Spec], _cpu, new AttentionBackendChoice("triton_attn", "option AttentionBackend"));
+        (IAttentionBackend backend, AttentionSelection selection) = new AttentionBackendSelector([(new StubBackend("MINE"), 0)]).Select([Spec], gpu, null);
 
-        Assert.Equal("TRITON_ATTN", selection.Name);
-        Assert.Contains("option AttentionBackend", selection.Reason, StringComparison.Ordinal);
-        Assert.Equal(["not the one chosen by option AttentionBackend"], selection.Refused[0].Reasons);
+        Assert.Equal("MINE", backend.Name);
+        Assert.Equal(7, selection.Refused.Count);
+        Assert.All(selection.Refused, r => Assert.Contains("device not supported: gfx942 (Hip); this version runs on the CPU device", r.Reasons));
+    }
+
+    [Fact]
+    public void Each_of_the_seven_can_be_chosen_by_name_without_regard_to_case_and_the_source_is_told()
+    {
+        foreach (string name in new[] { "triton_attn", "rocm_aiter_unified_attn", "Rocm_Attn", "ROCM_AITER_FA" })
+        {
+            (IAttentionBackend backend, AttentionSelection selection) = new AttentionBackendSelector([(new StubBackend("MINE"), 1)])
+                .Select([Spec], _cpu, new AttentionBackendChoice(name, "option AttentionBackend"));
+
+            Assert.Equal(name, backend.Name, ignoreCase: true);
+            Assert.Contains("option AttentionBackend", selection.Reason, StringComparison.Ordinal);
+            Assert.Equal(["not the one chosen by option AttentionBackend"], selection.Refused[0].Reasons);
+        }
     }
 
     [Fact]
     public void An_explicit_choice_that_does_not_fit_throws_with_every_reason_and_never_falls_back()
     {
-        AttentionSpec bad = Spec with { NumKvHeads = 3, KvDType = DType.F8E4M3Fn };
+        AttentionSpec bad = Spec with { NumKvHeads = 3, KvDType = DType.I32 };
 
         var error = Assert.Throws<AttentionNotSupportedException>(() => new AttentionBackendSelector([(new StubBackend("MINE"), 1)])
             .Select([bad], _cpu, new AttentionBackendChoice("TRITON_ATTN", "environment variable X")));
 
         Assert.Contains("environment variable X", error.Message, StringComparison.Ordinal);
         Assert.Contains("8 query heads must be a multiple of 3", error.Message, StringComparison.Ordinal);
-        Assert.Contains("kv_cache_dtype not supported: F8E4M3Fn", error.Message, StringComparison.Ordinal);
+        Assert.Contains("kv_cache_dtype not supported: I32", error.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("MINE", error.Message, StringComparison.Ordinal);
     }
 
@@ -81,7 +125,7 @@ public sealed class AttentionBackendSelectorTests
         var error = Assert.Throws<AttentionNotSupportedException>(() => new AttentionBackendSelector([(new StubBackend("MINE"), 1)])
             .Select([Spec], _cpu, new AttentionBackendChoice("NO_SUCH", "option AttentionBackend")));
 
-        Assert.Contains("Known: MINE, TRITON_ATTN", error.Message, StringComparison.Ordinal);
+        Assert.Contains($"Known: MINE, {First}", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -92,6 +136,16 @@ public sealed class AttentionBackendSelectorTests
         var error = Assert.Throws<AttentionNotSupportedException>(() => new AttentionBackendSelector([]).Select([Spec, windowed], _cpu, null));
 
         Assert.Contains("sliding window not supported: 0", error.Message, StringComparison.Ordinal);
+        Assert.Equal(7, error.Reasons.Count);
+    }
+
+    [Fact]
+    public void A_backend_that_a_preset_does_not_list_is_taken_by_name_only()
+    {
+        (_, AttentionSelection selection) = new AttentionBackendSelector([], AttentionPreset.VllmBlogEra).Select([Spec], _cpu, null);
+
+        RefusedAttentionBackend flash = Assert.Single(selection.Refused, r => r.Name == "ROCM_AITER_FA");
+        Assert.Equal(["by name only: not in the list of the preset VllmBlogEra for Cpu"], flash.Reasons);
     }
 
     [Fact]

@@ -10,6 +10,7 @@ internal static class Program
     private static Task<int> Main(string[] args) => args switch
     {
         [ProbeProcess.Switch, ..] => Task.FromResult(ProbeProcess.RunAsChild(args[1..])),
+        [ChildProcess.Switch, ..] => Task.FromResult(ChildProcess.RunAsChild(args[1..])),
         _ when args.Any(arg => arg is "--server" or "--internal-msbuild-node") =>
             TestPlatformTestFramework.RunAsync(args, SelfRegisteredExtensions.AddSelfRegisteredExtensions),
         _ => ConsoleRunner.Run(args),

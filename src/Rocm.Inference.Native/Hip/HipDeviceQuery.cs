@@ -41,6 +41,15 @@ internal static unsafe class HipDeviceQuery
             IsIntegrated = Attribute(HipDeviceAttribute.Integrated, device) != 0,
             ComputeUnits = Attribute(HipDeviceAttribute.MultiprocessorCount, device),
             WaveSize = Attribute(HipDeviceAttribute.WarpSize, device),
+            LdsBytesPerBlock = Attribute(HipDeviceAttribute.MaxSharedMemoryPerBlock, device),
+            MaxThreadsPerBlock = Attribute(HipDeviceAttribute.MaxThreadsPerBlock, device),
+            MaxThreadsPerComputeUnit = AttributeOr(0, HipDeviceAttribute.MaxThreadsPerMultiprocessor, device),
+            L2CacheBytes = AttributeOr(0, HipDeviceAttribute.L2CacheSize, device),
+            ClockKilohertz = AttributeOr(0, HipDeviceAttribute.ClockRate, device),
+            MemoryClockKilohertz = AttributeOr(0, HipDeviceAttribute.MemoryClockRate, device),
+            MemoryBusBits = AttributeOr(0, HipDeviceAttribute.MemoryBusWidth, device),
+            SupportsMemoryPools = AttributeOr(0, HipDeviceAttribute.MemoryPoolsSupported, device) != 0,
+            Pci = PciOf(device),
         };
     }
 
@@ -78,6 +87,22 @@ internal static unsafe class HipDeviceQuery
         }
 
         return HipDeviceProperties.ReadArchitecture(new ReadOnlySpan<byte>(properties, HipDeviceProperties.BufferBytes), offset);
+    }
+
+    private static PciAddress? PciOf(int device)
+    {
+        int domain = AttributeOr(-1, HipDeviceAttribute.PciDomainId, device);
+        int bus = AttributeOr(-1, HipDeviceAttribute.PciBusId, device), slot = AttributeOr(-1, HipDeviceAttribute.PciDeviceId, device);
+        return domain < 0 || bus < 0 || slot < 0 ? null : new PciAddress(domain, bus, slot);
+    }
+
+    /// <summary>For what only informs: an older runtime, or a virtual device, need not know it.</summary>
+    private static int AttributeOr(int unknown, HipDeviceAttribute attribute, int device)
+    {
+        int value;
+        if (HipApi.hipDeviceGetAttribute(&value, attribute, device) == HipStatus.Success) return value;
+        _ = HipApi.hipGetLastError();
+        return unknown;
     }
 
     private static int Attribute(HipDeviceAttribute attribute, int device)

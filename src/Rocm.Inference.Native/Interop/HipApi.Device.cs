@@ -23,4 +23,15 @@ internal static unsafe partial class HipApi
     /// <summary>Fills the structure of ROCm 5; later runtimes export it for old callers.</summary>
     [LibraryImport(RocmLibrary.HipName)]
     internal static partial int hipGetDeviceProperties(byte* properties, int device);
+
+    /// <summary>The calling thread's current device.</summary>
+    [LibraryImport(RocmLibrary.HipName)]
+    internal static partial int hipGetDevice(int* device);
+
+    [LibraryImport(RocmLibrary.HipName)]
+    internal static partial int hipSetDevice(int device);
+
+    /// <summary>Waits for all work of the current device.</summary>
+    [LibraryImport(RocmLibrary.HipName)]
+    internal static partial int hipDeviceSynchronize();
 }

@@ -24,4 +24,8 @@ internal static unsafe partial class HipApi
     /// <summary>Static text owned by the library, or null.</summary>
     [LibraryImport(RocmLibrary.HipName)]
     internal static partial byte* hipGetErrorString(int error);
+
+    /// <summary>Returns the calling thread's last error and forgets it.</summary>
+    [LibraryImport(RocmLibrary.HipName)]
+    internal static partial int hipGetLastError();
 }

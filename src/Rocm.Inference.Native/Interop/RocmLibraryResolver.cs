@@ -10,7 +10,7 @@ namespace Rocm.Inference.Native.Interop;
 internal static class RocmLibraryResolver
 {
     private static readonly Lock Gate = new();
-    private static readonly Dictionary<string, LibraryLoad> Loaded = [];
+    private static readonly Dictionary<string, LibraryLoad> Known = [];
     private static bool _registered;
 
     /// <summary>Loads the library from the first place that has a sound one, or reports every place tried; throws for nothing that it finds.</summary>
@@ -19,13 +19,19 @@ internal static class RocmLibraryResolver
         lock (Gate)
         {
             Register();
-            if (Loaded.TryGetValue(library.ImportName, out LibraryLoad? known)) return Reuse(known, search);
+            if (Known.TryGetValue(library.ImportName, out LibraryLoad? known)) return Reuse(known, search);
 
             var attempt = new LibraryLoader(library, search);
             LibraryLoad load = attempt.Run();
-            if (load.IsLoaded) Loaded.Add(library.ImportName, load);
+            if (load.IsLoaded) Known.Add(library.ImportName, load);
             return load;
         }
+    }
+
+    /// <summary>The library that serves this process, or null when none was loaded yet.</summary>
+    internal static LibraryLoad? Loaded(RocmLibrary library)
+    {
+        lock (Gate) return Known.GetValueOrDefault(library.ImportName);
     }
 
     private static LibraryLoad Reuse(LibraryLoad known, RocmSearch search)
@@ -53,12 +59,7 @@ internal static class RocmLibraryResolver
 
     private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? searchPath)
     {
-        RocmLibrary? library = name switch
-        {
-            RocmLibrary.HipName => RocmLibrary.Hip,
-            RocmLibrary.HiprtcName => RocmLibrary.Hiprtc,
-            _ => null,
-        };
+        RocmLibrary? library = RocmLibrary.Named(name);
         if (library is null) return 0;
 
         LibraryLoad load = Load(library, RocmSearch.FromEnvironment(null));

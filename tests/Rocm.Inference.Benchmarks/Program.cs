@@ -32,6 +32,9 @@ switch (command)
     case "session":
         await SessionBench.RunAsync(new CommandArguments(args));
         return 0;
+    case "hip-host":
+        HipHostBench.Run(options, new CommandArguments(args));
+        return 0;
     case "tokenizer":
         TokenizerBench.Run(new CommandArguments(args));
         return 0;

@@ -9,6 +9,9 @@ internal sealed record AttentionRowCase(int PrefixLen, int QueryLen)
     public int SeqLen => PrefixLen + QueryLen;
 }
 
+/// <summary>Which primitive reads the cache, and how.</summary>
+internal readonly record struct AttentionCall(bool IsPagedDecode = false, KvSplit Split = KvSplit.Fixed, AttentionRows Rows = AttentionRows.All);
+
 /// <summary>
 /// A random paged cache and queries, and what attention must give. Blocks are shuffled; slots that no sequence uses, blocks that the window has
 /// passed and table entries past the end hold NaN or point nowhere.
@@ -19,7 +22,7 @@ internal sealed class AttentionCase
     private readonly double[][] _values;
     private readonly float[][] _queries;
 
-    public AttentionCase(TestRandom random, AttentionSpec spec, int blockSize, IReadOnlyList<AttentionRowCase> rows)
+    public AttentionCase(TestRandom random, AttentionSpec spec, int blockSize, IReadOnlyList<AttentionRowCase> rows, KvLayoutKind layout = KvLayoutKind.Nhd)
     {
         Spec = spec;
         BlockSize = blockSize;
@@ -33,8 +36,15 @@ internal sealed class AttentionCase
         int[] free = [.. Enumerable.Range(1, NumBlocks - 1).OrderBy(_ => random.Next(0, int.MaxValue))];
         BlockTable = new int[rows.Count * MaxBlocks];
         Array.Fill(BlockTable, int.MinValue);
-        Key = Poison(NumBlocks * blockSize * spec.NumKvHeads * spec.HeadDim);
-        Value = Poison(NumBlocks * blockSize * spec.NumKvHeads * spec.VHeadDim);
+        Layout = new OracleCacheLayout(layout, spec.KvDType, NumBlocks, blockSize, spec.NumKvHeads, spec.HeadDim, spec.VHeadDim);
+        Key = Layout.Poisoned(Layout.KeyShape);
+        Value = Layout.Poisoned(Layout.ValueShape);
+        if (spec.KvDType.IsFloat8())
+        {
+            KeyScales = random.Chance(0.3) ? null : [.. Enumerable.Range(0, random.Pick(1, spec.NumKvHeads)).Select(_ => (float)random.Next(1, 30) / 9)];
+            ValueScales = random.Chance(0.3) ? null : [.. Enumerable.Range(0, random.Pick(1, spec.NumKvHeads)).Select(_ => (float)random.Next(1, 30) / 9)];
+        }
+
         _keys = new double[rows.Count][];
         _values = new double[rows.Count][];
         _queries = new float[rows.Count][];
@@ -46,8 +56,8 @@ internal sealed class AttentionCase
             int dead = spec.SlidingWindow is { } w ? Math.Max(0, row.PrefixLen - w + 1) : 0;
             for (int b = 0; b * blockSize < row.SeqLen; b++)
                 BlockTable[(r * MaxBlocks) + b] = (b + 1) * blockSize <= dead ? 0 : free[next++];
-            _keys[r] = Fill(random, r, dead, Key, spec.HeadDim);
-            _values[r] = Fill(random, r, dead, Value, spec.VHeadDim);
+            _keys[r] = Fill(random, r, dead, Key, KeyScales, spec.HeadDim, Layout.Key);
+            _values[r] = Fill(random, r, dead, Value, ValueScales, spec.VHeadDim, Layout.Value);
         }
     }
 
@@ -67,13 +77,20 @@ internal sealed class AttentionCase
 
     public float[]? Slopes { get; }
 
-    /// <summary>[blocks, block size, KV heads, D] bits of the element type.</summary>
+    public OracleCacheLayout Layout { get; }
+
+    /// <summary>[1] or [KV heads], or null: 1.</summary>
+    public float[]? KeyScales { get; }
+
+    public float[]? ValueScales { get; }
+
+    /// <summary>Bits of every element of the cache.</summary>
     public uint[] Key { get; }
 
     public uint[] Value { get; }
 
     public string Description =>
-        $"{Spec.NumQoHeads}/{Spec.NumKvHeads} heads of {Spec.HeadDim}/{Spec.VHeadDim} {Spec.KvDType}, block {BlockSize}, window {Spec.SlidingWindow}, "
+        $"{Spec.NumQoHeads}/{Spec.NumKvHeads} heads of {Spec.HeadDim}/{Spec.VHeadDim} {Spec.KvDType} {Layout.Kind}, block {BlockSize}, window {Spec.SlidingWindow}, "
         + $"cap {Spec.LogitsSoftCap}, sinks {Spec.HasSinks}, alibi {Spec.HasAlibi}, rows {string.Join(' ', Rows.Select(r => $"{r.PrefixLen}+{r.QueryLen}"))}";
 
     /// <summary>[query tokens of row, NumQoHeads, VHeadDim] by the oracle.</summary>
@@ -100,7 +117,10 @@ internal sealed class AttentionCase
     /// <param name="tensors">Where it runs.</param>
     /// <param name="parts">Row, first query token, number of query tokens.</param>
     /// <returns>Per part [count, NumQoHeads, VHeadDim].</returns>
-    public float[][] Run(PoisonedTensors tensors, params IReadOnlyList<(int Row, int First, int Count)> parts)
+    public float[][] Run(PoisonedTensors tensors, params IReadOnlyList<(int Row, int First, int Count)> parts) => Run(tensors, default, parts);
+
+    /// <summary>The same by any primitive. Rows that the call does not choose stay NaN.</summary>
+    public float[][] Run(PoisonedTensors tensors, AttentionCall call, IReadOnlyList<(int Row, int First, int Count)> parts)
     {
         int queryWidth = Spec.NumQoHeads * Spec.HeadDim, outputWidth = Spec.NumQoHeads * Spec.VHeadDim;
         const int Padding = 2;
@@ -125,59 +145,43 @@ internal sealed class AttentionCase
             Sinks = Sinks is null ? default : tensors.F32(Sinks, Sinks.Length),
             AlibiSlopes = Slopes is null ? default : tensors.F32(Slopes, Slopes.Length),
             Output = output,
+            Rows = call.Rows,
+            Split = call.Split,
         };
-        long bound = tensors.Device.AttentionKernels.UnifiedAttentionScratchBytes(
-            Spec with { MaxSeqLen = Math.Max(1, args.MaxSeqLen) }, new BatchLimits(tokens, parts.Count, Math.Max(1, args.MaxSeqLen)));
-        using DeviceContext context = tensors.Device.CreateContext(bound);
-        tensors.Device.AttentionKernels.UnifiedAttention(context, args);
+        IAttentionKernels kernels = tensors.Device.AttentionKernels;
+        AttentionSpec spec = Spec with { MaxSeqLen = Math.Max(1, args.MaxSeqLen) };
+        var limits = new BatchLimits(tokens, parts.Count, spec.MaxSeqLen);
+        using DeviceContext context = tensors.Device.CreateContext(
+            call.IsPagedDecode ? kernels.PagedDecodeScratchBytes(spec, limits) : kernels.UnifiedAttentionScratchBytes(spec, limits));
+        if (call.IsPagedDecode) kernels.PagedDecode(context, args);
+        else kernels.UnifiedAttention(context, args);
         context.Synchronize();
         float[] result = tensors.Read(output);
         if (result.AsSpan(tokens * outputWidth).ContainsAnyExcept(float.NaN)) throw new InvalidOperationException("Padding tokens were written.");
         return [.. parts.Select((p, i) => result.AsSpan(offsets[i] * outputWidth, p.Count * outputWidth).ToArray())];
     }
 
-    private KvCacheView Cache(PoisonedTensors tensors) => new()
+    private KvCacheView Cache(PoisonedTensors tensors) => Layout.Upload(tensors, Key, Value) with
     {
-        Layout = KvLayoutKind.Nhd,
-        BlockSize = BlockSize,
-        Key = Upload(tensors, Key, Spec.HeadDim),
-        Value = Upload(tensors, Value, Spec.VHeadDim),
+        KeyScales = KeyScales is null ? default : tensors.F32(KeyScales, KeyScales.Length),
+        ValueScales = ValueScales is null ? default : tensors.F32(ValueScales, ValueScales.Length),
     };
 
-    private TensorView Upload(PoisonedTensors tensors, uint[] bits, int dim)
-    {
-        TensorView view = tensors.Poison(Spec.KvDType, NumBlocks, BlockSize, Spec.NumKvHeads, dim);
-        if (Spec.KvDType == DType.F32) tensors.Context.Upload<uint>(bits, view);
-        else tensors.Context.Upload<ushort>([.. bits.Select(b => (ushort)b)], view);
-        return view;
-    }
-
-    private uint[] Poison(int count)
-    {
-        var bits = new uint[count];
-        Array.Fill(bits, Spec.KvDType == DType.F32 ? uint.MaxValue : 0xFFFFu);
-        return bits;
-    }
-
     /// <summary>Random elements for positions from <paramref name="dead"/> on; earlier ones stay NaN.</summary>
-    private double[] Fill(TestRandom random, int row, int dead, uint[] cache, int dim)
+    private double[] Fill(TestRandom random, int row, int dead, uint[] cache, float[]? scales, int dim, Func<long, int, int, long> index)
     {
-        int width = Spec.NumKvHeads * dim;
-        var values = new double[Rows[row].SeqLen * width];
-        for (int position = 0; position < Rows[row].SeqLen; position++)
+        int heads = Spec.NumKvHeads;
+        var values = new double[Rows[row].SeqLen * heads * dim];
+        Array.Fill(values, double.NaN, 0, Math.Min(dead, Rows[row].SeqLen) * heads * dim);
+        for (int position = dead; position < Rows[row].SeqLen; position++)
         {
-            for (int i = 0; i < width; i++)
+            long slot = ((long)BlockTable[(row * MaxBlocks) + (position / BlockSize)] * BlockSize) + (position % BlockSize);
+            float[] drawn = random.Floats(heads * dim);
+            for (int i = 0; i < heads * dim; i++)
             {
-                if (position < dead)
-                {
-                    values[(position * width) + i] = double.NaN;
-                    continue;
-                }
-
-                uint bits = OracleNumbers.Encode(Spec.KvDType, random.Floats(1)[0]);
-                values[(position * width) + i] = OracleNumbers.Decode(Spec.KvDType, bits);
-                int block = BlockTable[(row * MaxBlocks) + (position / BlockSize)];
-                cache[(((block * BlockSize) + (position % BlockSize)) * width) + i] = bits;
+                uint bits = OracleNumbers.Encode(Spec.KvDType, drawn[i]);
+                values[(position * heads * dim) + i] = OracleNumbers.Decode(Spec.KvDType, bits) * (scales is null ? 1 : scales[i / dim % scales.Length]);
+                cache[index(slot, i / dim, i % dim)] = bits;
             }
         }
 

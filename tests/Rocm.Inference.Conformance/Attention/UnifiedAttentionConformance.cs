@@ -14,6 +14,8 @@ public abstract class UnifiedAttentionConformance
     [InlineData(102)]
     [InlineData(103)]
     [InlineData(104)]
+    [InlineData(105)]
+    [InlineData(106)]
     public void Any_mix_of_features_and_rows_equals_the_oracle(int seed)
     {
         using IDevice device = CreateDevice(2);
@@ -22,10 +24,18 @@ public abstract class UnifiedAttentionConformance
         for (int i = 0; i < 14; i++)
         {
             AttentionCase c = Random(random);
-            string what = $"seed {seed}, case {i}: {c.Description}";
+            var call = new AttentionCall(random.Chance(0.5), random.Pick(KvSplit.Fixed, KvSplit.Occupancy), random.Pick(AttentionRows.All, AttentionRows.All, AttentionRows.SingleToken, AttentionRows.MultiToken));
+            string what = $"seed {seed}, case {i}: {call}, {c.Description}";
             using var tensors = new PoisonedTensors(device, 1024);
-            float[][] actual = c.Run(tensors, [.. c.Rows.Select((r, index) => (index, 0, r.QueryLen))]);
-            for (int r = 0; r < c.Rows.Count; r++) worst = Math.Max(worst, Tolerance.F32.Check(c.Expected(r), actual[r], $"{what}, row {r}"));
+            float[][] actual = c.Run(tensors, call, [.. c.Rows.Select((r, index) => (index, 0, r.QueryLen))]);
+            for (int r = 0; r < c.Rows.Count; r++)
+            {
+                if (call.Rows == AttentionRows.All || (c.Rows[r].QueryLen == 1) == (call.Rows == AttentionRows.SingleToken))
+                    worst = Math.Max(worst, Tolerance.F32.Check(c.Expected(r), actual[r], $"{what}, row {r}"));
+                else
+                    Assert.All(actual[r], v => Assert.True(float.IsNaN(v), what));
+            }
+
             tensors.Verify();
         }
 
@@ -58,26 +68,31 @@ public abstract class UnifiedAttentionConformance
         for (int i = 0; i < 4; i++)
         {
             AttentionSpec spec = Features(random, Spec(random.Pick(4, 8), random.Pick(1, 2, 4), random.Pick(32, 64, 80), random.Pick(32, 64)));
-            int length = random.Pick(97, 400, 900);
-            int total = Math.Min(length, 150);
-            var c = new AttentionCase(random, spec, random.Pick(1, 5, 16), [new(length - total, total), new(random.Next(0, 50), 3), new(1000, 1)]);
+            KvLayoutKind layout = random.Pick(KvLayoutKind.Nhd, KvLayoutKind.VectorizedX, KvLayoutKind.Shuffled);
+            bool decode = random.Chance(0.5);
+            int length = random.Pick(97, 400, 900, 3100);
+            int total = Math.Min(length, 120);
+            int block = layout == KvLayoutKind.Nhd ? random.Pick(1, 5, 16) : 16;
+            var c = new AttentionCase(random, spec, block, [new(length - total, total), new(random.Next(0, 50), 3), new(1000, 1)], layout);
             float[]? reference = null;
             foreach (int threads in new[] { 1, 2, 3 })
             {
                 using IDevice device = CreateDevice(threads);
                 using var tensors = new PoisonedTensors(device, 1024);
                 int width = spec.NumQoHeads * spec.VHeadDim;
-                float[] whole = c.Run(tensors, (0, 0, total))[0];
+                float[] whole = c.Run(tensors, Call(), [(0, 0, total)])[0];
                 reference ??= whole;
                 Same(reference, whole, $"seed {seed}, case {i}, {threads} threads: {c.Description}");
-                Same(reference, c.Run(tensors, (1, 0, 3), (0, 0, total), (2, 0, 1))[1], $"seed {seed}, case {i}, in a batch: {c.Description}");
+                Same(reference, c.Run(tensors, Call(), [(1, 0, 3), (0, 0, total), (2, 0, 1)])[1], $"seed {seed}, case {i}, in a batch: {c.Description}");
                 for (int first = 0; first < total;)
                 {
                     int count = Math.Min(total - first, random.Pick(1, 2, 7, 31, 64));
-                    float[] part = random.Chance(0.5) ? c.Run(tensors, (0, first, count))[0] : c.Run(tensors, (2, 0, 1), (0, first, count))[1];
+                    float[] part = random.Chance(0.5) ? c.Run(tensors, Call(), [(0, first, count)])[0] : c.Run(tensors, Call(), [(2, 0, 1), (0, first, count)])[1];
                     Same(reference.AsSpan(first * width, count * width).ToArray(), part, $"seed {seed}, case {i}, tokens {first}+{count}, {threads} threads: {c.Description}");
                     first += count;
                 }
+
+                AttentionCall Call() => new(decode, random.Pick(KvSplit.Fixed, KvSplit.Occupancy));
             }
         }
     }
@@ -107,31 +122,40 @@ public abstract class UnifiedAttentionConformance
     private static AttentionCase Random(TestRandom random)
     {
         int kvHeads = random.Pick(1, 2, 3, 4);
-        int ratio = random.Pick(1, 2, 4, 6, 7, 8, 16);
-        int dim = random.Pick(16, 33, 64, 80, 96, 128, 192, 256);
-        int valueDim = random.Chance(0.7) ? dim : random.Pick(16, 48, 64, 128);
+        int ratio = random.Pick(1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16);
+        KvLayoutKind layout = random.Pick(KvLayoutKind.Nhd, KvLayoutKind.VectorizedX, KvLayoutKind.Shuffled);
+        int dim = random.Pick(16, 32, 33, 64, 72, 80, 96, 112, 128, 160, 192, 224, 256, 512);
+        int valueDim = random.Chance(0.7) ? dim : random.Pick(16, 40, 48, 64, 128);
         AttentionSpec spec = Features(random, Spec(kvHeads * ratio, kvHeads, dim, valueDim));
-        int block = random.Pick(1, 3, 16, 32, 64);
-        int longest = dim * ratio * kvHeads > 4000 ? 120 : 800;
+        return Rows(random, spec, random.Pick(1, 3, 16, 32, 64, 128, 256, 272, 544, 784, 1024, 1056), layout);
+    }
+
+    /// <summary>Random rows; where the layout does not divide the head or the block, the next larger ones.</summary>
+    private static AttentionCase Rows(TestRandom random, AttentionSpec spec, int block, KvLayoutKind layout)
+    {
+        int x = 16 / spec.KvDType.ByteSize();
+        if (layout != KvLayoutKind.Nhd) spec = spec with { HeadDim = (spec.HeadDim + x - 1) / x * x };
+        if (layout == KvLayoutKind.Shuffled) block = (block + x - 1) / x * x;
+        int longest = Math.Min(2 * block + 700, 400_000 / (spec.HeadDim * spec.NumQoHeads));
         var rows = new AttentionRowCase[random.Next(1, 6)];
         for (int r = 0; r < rows.Length; r++)
         {
-            int length = random.Pick(0, 1, block - 1, block, block + 1, 47, 48, 49, 97, 384, 385, random.Next(1, longest));
+            int length = random.Pick(0, 1, block - 1, block, block + 1, 47, 48, 49, 97, 255, 256, 257, 384, 385, random.Next(1, longest));
             length = Math.Min(length, longest);
-            int query = Math.Min(length, random.Pick(0, 1, 1, 2, 5, 33, length));
+            int query = Math.Min(length, random.Pick(0, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8, 33, length));
             rows[r] = new AttentionRowCase(length - query, query);
         }
 
-        return new AttentionCase(random, spec, block, rows);
+        return new AttentionCase(random, spec, block, rows, layout);
     }
 
     private static AttentionSpec Features(TestRandom random, AttentionSpec spec) => spec with
     {
-        SlidingWindow = random.Chance(0.4) ? random.Pick(1, 2, 16, 47, 48, 100) : null,
+        SlidingWindow = random.Chance(0.4) ? random.Pick(1, 2, 16, 47, 48, 127, 128, 4096) : null,
         LogitsSoftCap = random.Chance(0.3) ? 5 : 0,
         HasSinks = random.Chance(0.3),
         HasAlibi = random.Chance(0.3),
-        KvDType = random.Pick(DType.BF16, DType.F16, DType.F32),
+        KvDType = random.Pick(DType.BF16, DType.F16, DType.F32, DType.F8E4M3Fn, DType.F8E4M3Fnuz, DType.F8E5M2),
     };
 
     private static AttentionSpec Spec(int queryHeads, int kvHeads, int dim, int valueDim) => new()

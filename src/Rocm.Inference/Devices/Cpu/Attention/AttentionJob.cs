@@ -12,11 +12,11 @@ internal unsafe struct AttentionJob
     /// <summary>[Hq, T] with <see cref="LseStride"/> elements between heads, or null.</summary>
     public float* Lse;
     public long LseStride;
-    public NhdCache Key;
-    public NhdCache Value;
+    public CacheTensor Key;
+    public CacheTensor Value;
 
     /// <summary>The rest of each key, shared by all heads; its dimension is 0 where there is none.</summary>
-    public NhdCache KeyRope;
+    public CacheTensor KeyRope;
     public int* BlockTable;
     public long BlockTableStride;
     public int NumTableEntries;
@@ -39,6 +39,9 @@ internal unsafe struct AttentionJob
 
     /// <summary>Query tokens of a work item.</summary>
     public int BlockTokens;
+
+    /// <summary>Positions of a segment; a multiple of 16.</summary>
+    public int SegmentLen;
     public AttentionRow* Rows;
     public int NumRows;
     public int NumItems;
@@ -78,9 +81,15 @@ internal struct AttentionRow
     public int FirstSegment;
     public int EndSegment;
 
-    /// <summary>True when every segment is an item of its own, with a merge after it.</summary>
-    public bool IsSplit;
+    /// <summary>Segments of an item of a split row (one, or a span), which a merge follows; 0: an item goes over all keys.</summary>
+    public int ItemSegments;
 
-    /// <summary>Start of the row's partial results in floats: [KV heads, segments, query rows, partial stride].</summary>
+    /// <summary>Start of the row's partial results in floats: [KV heads, items, query rows, partial stride].</summary>
     public long Partial;
+
+    /// <summary>First item's first segment is a multiple of <see cref="ItemSegments"/>.</summary>
+    public readonly int FirstUnit => FirstSegment / ItemSegments;
+
+    /// <summary>Items of a KV head of a split row.</summary>
+    public readonly int NumUnits => EndSegment <= FirstSegment ? 0 : ((EndSegment - 1) / ItemSegments) - FirstUnit + 1;
 }

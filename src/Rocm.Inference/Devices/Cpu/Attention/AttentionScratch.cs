@@ -5,8 +5,11 @@ namespace Rocm.Inference.Devices.Cpu.Attention;
 /// <summary>One thread's scratch memory in attention. A query row is a query token and a head of the group.</summary>
 internal unsafe struct AttentionScratch
 {
+    private const int Float8TableBytes = 256;
     private readonly int _rows;
     private readonly long _keyBytes;
+    private readonly int _wideKeys;
+    private readonly int _wideValues;
 
     public AttentionScratch(in AttentionJob job)
     {
@@ -14,6 +17,8 @@ internal unsafe struct AttentionScratch
         QueryStride = (job.HeadDim + 1) & ~1;
         ValueStride = PaddedValueDim(job.ValueDim);
         _keyBytes = Panel.SizeBytes(PanelFormat.F32, job.HeadDim + 2);
+        _wideKeys = job.Key.DType.IsFloat8() ? WideStride(job.Key.Dim) * Panel.Width : 0;
+        _wideValues = job.Value.DType.IsFloat8() ? WideStride(job.Value.Dim) * Panel.Width : 0;
     }
 
     /// <summary>Floats from one row of <see cref="Queries"/> to the next: the head dimension rounded up to even.</summary>
@@ -31,7 +36,10 @@ internal unsafe struct AttentionScratch
     /// <summary>[rows, ValueStride]: sum of p · v in the current segment.</summary>
     public float* Values { get; private set; }
 
-    /// <summary>[rows, ValueStride]: the same over the segments so far.</summary>
+    /// <summary>[rows, ValueStride]: the same over the segments of a span so far.</summary>
+    public float* Spans { get; private set; }
+
+    /// <summary>[rows, ValueStride]: the same over the spans so far.</summary>
     public float* Totals { get; private set; }
 
     /// <summary>[rows]: largest score of the segment, −∞ when no key was seen.</summary>
@@ -39,6 +47,10 @@ internal unsafe struct AttentionScratch
 
     /// <summary>[rows]: sum of p in the segment.</summary>
     public float* Sum { get; private set; }
+
+    public float* SpanMax { get; private set; }
+
+    public float* SpanSum { get; private set; }
 
     public float* TotalMax { get; private set; }
 
@@ -49,8 +61,25 @@ internal unsafe struct AttentionScratch
 
     public byte* KeyPanel { get; private set; }
 
-    /// <summary>[ValueStride/48, 48, 48].</summary>
-    public float* ValuePanels { get; private set; }
+    /// <summary>[48, ValueStride]: V of a tile where it is not read in place.</summary>
+    public float* ValueFloats { get; private set; }
+
+    /// <summary>[48] addresses of K's rows of a tile, and the next three likewise.</summary>
+    public byte** KeyRows { get; private set; }
+
+    public byte** NextKeyRows { get; private set; }
+
+    public byte** ValueRows { get; private set; }
+
+    public byte** NextValueRows { get; private set; }
+
+    /// <summary>[48, WideStride]: K of a tile of 8-bit floats as bf16; likewise V.</summary>
+    public ushort* WideKeys { get; private set; }
+
+    public ushort* WideValues { get; private set; }
+
+    /// <summary>Of <see cref="Float8Pieces{TSimd, TVector}"/>, for caches of 8-bit floats.</summary>
+    public byte* Table { get; private set; }
 
     public readonly long SizeBytes
     {
@@ -70,6 +99,15 @@ internal unsafe struct AttentionScratch
         for (int i = 0; i < Panel.Width; i++) Lanes[i] = i;
     }
 
+    /// <summary>Elements from one row of <see cref="WideKeys"/> or <see cref="WideValues"/> to the next.</summary>
+    public static int WideStride(int dim) => (dim + 15) & ~15;
+
+    public readonly void ClearSpans(int rows)
+    {
+        new Span<float>(SpanMax, rows).Fill(float.NegativeInfinity);
+        new Span<float>(SpanSum, rows).Clear();
+    }
+
     public readonly void ClearTotals(int rows)
     {
         new Span<float>(TotalMax, rows).Fill(float.NegativeInfinity);
@@ -82,14 +120,24 @@ internal unsafe struct AttentionScratch
         Queries = (float*)Take(memory, ref used, (long)_rows * QueryStride * sizeof(float));
         Scores = (float*)Take(memory, ref used, (long)_rows * Panel.Width * sizeof(float));
         Values = (float*)Take(memory, ref used, (long)_rows * ValueStride * sizeof(float));
+        Spans = (float*)Take(memory, ref used, (long)_rows * ValueStride * sizeof(float));
         Totals = (float*)Take(memory, ref used, (long)_rows * ValueStride * sizeof(float));
         Max = (float*)Take(memory, ref used, (long)_rows * sizeof(float));
         Sum = (float*)Take(memory, ref used, (long)_rows * sizeof(float));
+        SpanMax = (float*)Take(memory, ref used, (long)_rows * sizeof(float));
+        SpanSum = (float*)Take(memory, ref used, (long)_rows * sizeof(float));
         TotalMax = (float*)Take(memory, ref used, (long)_rows * sizeof(float));
         TotalSum = (float*)Take(memory, ref used, (long)_rows * sizeof(float));
         Lanes = (float*)Take(memory, ref used, Panel.Width * sizeof(float));
         KeyPanel = Take(memory, ref used, _keyBytes);
-        ValuePanels = (float*)Take(memory, ref used, (long)ValueStride * Panel.Width * sizeof(float));
+        ValueFloats = (float*)Take(memory, ref used, (long)ValueStride * Panel.Width * sizeof(float));
+        KeyRows = (byte**)Take(memory, ref used, Panel.Width * sizeof(byte*));
+        NextKeyRows = (byte**)Take(memory, ref used, Panel.Width * sizeof(byte*));
+        ValueRows = (byte**)Take(memory, ref used, Panel.Width * sizeof(byte*));
+        NextValueRows = (byte**)Take(memory, ref used, Panel.Width * sizeof(byte*));
+        WideKeys = (ushort*)Take(memory, ref used, _wideKeys * sizeof(ushort));
+        WideValues = (ushort*)Take(memory, ref used, _wideValues * sizeof(ushort));
+        Table = Take(memory, ref used, Float8TableBytes);
         return used;
     }
 
@@ -113,6 +161,9 @@ internal struct AttentionItem
 
     /// <summary>Number of keys: positions [0, NumKeys).</summary>
     public int NumKeys;
+
+    /// <summary>End of the keys that this item reads.</summary>
+    public int EndKey;
     public int Head;
     public KvTileSource Source;
 }

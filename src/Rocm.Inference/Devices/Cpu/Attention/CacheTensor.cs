@@ -48,6 +48,11 @@ internal unsafe struct CacheTensor
         return start + (group * GroupBytes) + (token * TokenBytes);
     }
 
+    /// <summary>True when every row starts where the same row of <paramref name="other"/> does: V as the front of latent rows.</summary>
+    public readonly bool SharesRowsOf(in CacheTensor other) =>
+        Address == other.Address && DType == other.DType && Dim <= other.Dim && Run == Dim && other.Run == other.Dim
+        && BlockBytes == other.BlockBytes && TokenBytes == other.TokenBytes && HeadBytes == other.HeadBytes;
+
     public readonly float Scale(int head) => Scales == null ? 1 : Scales[head * ScaleStride];
 
     /// <summary>K, or the latent rows.</summary>

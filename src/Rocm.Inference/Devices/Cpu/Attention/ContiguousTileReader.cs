@@ -9,30 +9,35 @@ internal readonly unsafe struct ContiguousTileReader<TSimd, TVector> : IKvTileRe
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
-    // Both parts are padded to even, one after the other.
-    public static long KeyPanelBytes(int headDim) => Panel.SizeBytes(PanelFormat.F32, headDim + 2);
-
-    public static void LoadKeys(in KvTileSource source, int tile, int first, int end, byte* panel)
+    public static void LoadKeys(in KvTileSource source, in KvTile tile, in AttentionScratch scratch)
     {
-        NhdTileReader<TSimd, TVector, F32Panel<TSimd, TVector>>.LoadKeys(source, tile, first, end, panel);
-        int ropeDim = source.KeyRope.Dim;
-        if (ropeDim == 0) return;
+        source.KeyRows(source.Key, source.Head, tile, scratch.KeyRows);
+        source.NextRows(source.Key, source.Head, tile, scratch.KeyRows, scratch.NextKeyRows);
+        PackKeys(source, tile, scratch.KeyPanel, scratch.NextKeyRows);
+    }
+
+    public static bool LoadValues(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int rows) =>
+        PagedTileReader<TSimd, TVector, F32Panel<TSimd, TVector>, F32Rows<TSimd, TVector>>.LoadValues(source, tile, scratch, rows);
+
+    /// <summary>Packs K: the two parts one after the other, padded to even.</summary>
+    public static void PackKeys(in KvTileSource source, in KvTile tile, byte* panel, byte** next = null)
+    {
         byte** rows = stackalloc byte*[Panel.Width];
-        NhdTileReader<TSimd, TVector, F32Panel<TSimd, TVector>>.Rows(source, source.KeyRope, tile, first, end, rows);
-        int dim = source.Key.Dim;
+        source.KeyRows(source.Key, source.Head, tile, rows);
+        int dim = source.Key.Dim, ropeDim = source.KeyRope.Dim;
+        PanelPacker.Pack32((uint**)rows, dim, (uint*)panel, next);
+        if (ropeDim == 0) return;
+        source.KeyRows(source.KeyRope, 0, tile, rows);
         PanelPacker.Pack32((uint**)rows, ropeDim, (uint*)panel + ((long)dim * Panel.Width));
         if (((dim + ropeDim) & 1) != 0) new Span<float>((float*)panel + ((long)(dim + ropeDim) * Panel.Width), Panel.Width).Clear();
     }
 
-    public static void LoadValues(in KvTileSource source, int tile, int first, int end, float* panels) =>
-        LoadValues(source, tile, first, end, panels, Panel.Width * Panel.Width);
-
     /// <summary>Packs V with <paramref name="sliceStride"/> floats from one panel of 48 elements to the next.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void LoadValues(in KvTileSource source, int tile, int first, int end, float* panels, nint sliceStride)
+    public static void PackValues(in KvTileSource source, in KvTile tile, float* panels, nint sliceStride)
     {
         byte** rows = stackalloc byte*[Panel.Width];
-        NhdTileReader<TSimd, TVector, F32Panel<TSimd, TVector>>.Rows(source, source.Value, tile, first, end, rows);
+        source.Rows(source.Value, source.Head, tile.Start, tile.First, tile.End, rows);
         int dim = source.Value.Dim;
         for (int j = 0; j < Panel.Width; j++)
         {
@@ -48,5 +53,8 @@ internal readonly unsafe struct ContiguousTileReader<TSimd, TVector> : IKvTileRe
     }
 
     public static void Scores(int rows, int headDim, float* q, nint ldq, byte* panel, float* scores) =>
-        NhdTileReader<TSimd, TVector, F32Panel<TSimd, TVector>>.Scores(rows, headDim, q, ldq, panel, scores);
+        PagedTileReader<TSimd, TVector, F32Panel<TSimd, TVector>, F32Rows<TSimd, TVector>>.Scores(rows, headDim, q, ldq, panel, scores);
+
+    public static void AddValues(in KvTile tile, in AttentionScratch scratch, int valueDim, bool floats, int row, int count) =>
+        PagedTileReader<TSimd, TVector, F32Panel<TSimd, TVector>, F32Rows<TSimd, TVector>>.AddValues(tile, scratch, valueDim, floats, row, count);
 }

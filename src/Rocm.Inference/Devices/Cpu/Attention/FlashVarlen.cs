@@ -65,6 +65,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             GqaRatio = ratio,
             NumKvHeads = (int)kvHeads,
             BlockTokens = Math.Max(1, MaxItemRows / ratio),
+            SegmentLen = UnifiedSegmentLen,
             NumRows = args.NumRows,
         };
         if (!args.QueryRope.IsAbsent)
@@ -85,11 +86,16 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     }
 
     /// <summary>Contiguous rows as a cache: a row's keys are one long block, which starts at the row's first key.</summary>
-    private static NhdCache OneBlock(TensorView view) => new()
+    private static CacheTensor OneBlock(TensorView view) => new()
     {
         Address = (byte*)view.Address,
         NumBlocks = view.Dim(0) + 1,
+        DType = DType.F32,
+        ElementBytes = sizeof(float),
         BlockSize = int.MaxValue,
+        TokensPerGroup = int.MaxValue,
+        NumHeads = (int)view.Dim(1),
+        Run = (int)view.Dim(2),
         Dim = (int)view.Dim(2),
         BlockBytes = view.Stride(0) * sizeof(float),
         TokenBytes = view.Stride(0) * sizeof(float),

@@ -95,9 +95,9 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             int tile = ((first / Panel.Width) + pair.Index) * Panel.Width;
             int from = Math.Max(first, tile), to = Math.Min(end, tile + Panel.Width);
             KvTileSource source = SourceOf(job, pair.Row, pair.Head);
-            ContiguousTileReader<TSimd, TVector>.LoadKeys(source, tile, from, to, (byte*)packed->KeyPanel(pair, pair.Index));
-            ContiguousTileReader<TSimd, TVector>.LoadValues(
-                source, tile, from, to, packed->ValuePanel(pair, pair.Index, 0), (nint)pair.NumTiles * Panel.Width * Panel.Width);
+            var keys = new KvTile { Start = tile, First = from, End = to, Ahead = to };
+            ContiguousTileReader<TSimd, TVector>.PackKeys(source, keys, (byte*)packed->KeyPanel(pair, pair.Index));
+            ContiguousTileReader<TSimd, TVector>.PackValues(source, keys, packed->ValuePanel(pair, pair.Index, 0), (nint)pair.NumTiles * Panel.Width * Panel.Width);
         }
     }
 

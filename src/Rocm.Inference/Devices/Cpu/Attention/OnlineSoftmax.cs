@@ -91,27 +91,33 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         return lanes[0];
     }
 
-    /// <summary>Merges the result of a segment into the total of a row. Called for the segments in order.</summary>
+    /// <summary>Merges the result of a segment into its span. Called for the segments in order.</summary>
+    private static void FoldSegment(in AttentionScratch scratch, int row, float max, float sum, float* values) =>
+        Fold(max, sum, values, ref scratch.SpanMax[row], ref scratch.SpanSum[row], scratch.Spans + ((long)row * scratch.ValueStride), scratch.ValueStride);
+
+    /// <summary>Merges the span into the total of a row. Called for the spans in order.</summary>
+    private static void FoldSpan(in AttentionScratch scratch, int row) => Fold(
+        scratch.SpanMax[row], scratch.SpanSum[row], scratch.Spans + ((long)row * scratch.ValueStride),
+        ref scratch.TotalMax[row], ref scratch.TotalSum[row], scratch.Totals + ((long)row * scratch.ValueStride), scratch.ValueStride);
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Fold(in AttentionScratch scratch, int row, float max, float sum, float* values)
+    private static void Fold(float max, float sum, float* values, ref float totalMax, ref float totalSum, float* total, int count)
     {
         if (max == float.NegativeInfinity) return;
-        float* total = scratch.Totals + ((long)row * scratch.ValueStride);
-        float oldMax = scratch.TotalMax[row];
-        if (oldMax == float.NegativeInfinity)
+        if (totalMax == float.NegativeInfinity)
         {
-            new ReadOnlySpan<float>(values, scratch.ValueStride).CopyTo(new Span<float>(total, scratch.ValueStride));
-            scratch.TotalMax[row] = max;
-            scratch.TotalSum[row] = sum;
+            new ReadOnlySpan<float>(values, count).CopyTo(new Span<float>(total, count));
+            totalMax = max;
+            totalSum = sum;
             return;
         }
 
-        float newMax = MathF.Max(oldMax, max);
-        float oldFactor = Exp(oldMax - newMax), factor = Exp(max - newMax);
+        float newMax = MathF.Max(totalMax, max);
+        float oldFactor = Exp(totalMax - newMax), factor = Exp(max - newMax);
         TVector a = TSimd.Create(oldFactor), b = TSimd.Create(factor);
-        for (int i = 0; i < scratch.ValueStride; i += TSimd.Count)
+        for (int i = 0; i < count; i += TSimd.Count)
             TSimd.Store(TSimd.MultiplyAdd(TSimd.Load(values + i), b, TSimd.Multiply(TSimd.Load(total + i), a)), total + i);
-        scratch.TotalMax[row] = newMax;
-        scratch.TotalSum[row] = (scratch.TotalSum[row] * oldFactor) + (sum * factor);
+        totalMax = newMax;
+        totalSum = (totalSum * oldFactor) + (sum * factor);
     }
 }

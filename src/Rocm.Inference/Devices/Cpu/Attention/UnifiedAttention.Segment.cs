@@ -9,24 +9,44 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void LoadQueries(AttentionJob* job, in AttentionScratch scratch, in AttentionItem work)
     {
+        // The scale of a K of 8-bit floats is a factor of every score of the head.
         int dim = job->Query.Columns, ropeDim = job->QueryRope.Columns;
+        float scale = job->Scale * job->Key.Scale(work.Head);
         for (int i = 0; i < work.NumTokens * job->GqaRatio; i++)
         {
-            float* source = HeadRow(job->Query, work, job->GqaRatio, i);
             float* target = scratch.Queries + ((long)i * scratch.QueryStride);
-            for (int d = 0; d < dim; d++) target[d] = source[d] * job->Scale;
-            if (ropeDim > 0)
-            {
-                source = HeadRow(job->QueryRope, work, job->GqaRatio, i);
-                for (int d = 0; d < ropeDim; d++) target[dim + d] = source[d] * job->Scale;
-            }
-
+            Scaled(HeadRow(job->Query, work, job->GqaRatio, i), target, dim, scale);
+            if (ropeDim > 0) Scaled(HeadRow(job->QueryRope, work, job->GqaRatio, i), target + dim, ropeDim, scale);
             if (((dim + ropeDim) & 1) != 0) target[dim + ropeDim] = 0;
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Scaled(float* source, float* target, int count, float scale)
+    {
+        TVector factor = TSimd.Create(scale);
+        int i = 0;
+        for (; i + TSimd.Count <= count; i += TSimd.Count) TSimd.Store(TSimd.Multiply(TSimd.Load(source + i), factor), target + i);
+        for (; i < count; i++) target[i] = source[i] * scale;
+    }
+
     private static float* HeadRow(in CpuOperand operand, in AttentionItem work, int ratio, int row) =>
         Head(operand, work.FirstToken + (row / ratio), (work.Head * ratio) + (row % ratio));
+
+    /// <summary>Fills the scratch's span arrays from the keys of one span.</summary>
+    private static void AttendSpan<TReader>(AttentionJob* job, in AttentionScratch scratch, in AttentionItem work, int span)
+        where TReader : IKvTileReader<TSimd, TVector>
+    {
+        int rows = work.NumTokens * job->GqaRatio;
+        scratch.ClearSpans(rows);
+        int segment = Math.Max(span * SpanSegments, FirstVisible(*job, work.FirstPosition) / job->SegmentLen);
+        for (int end = (span + 1) * SpanSegments; segment < end && segment * (long)job->SegmentLen < work.EndKey; segment++)
+        {
+            AttendSegment<TReader>(job, scratch, work, segment);
+            for (int i = 0; i < rows; i++)
+                FoldSegment(scratch, i, scratch.Max[i], scratch.Sum[i], scratch.Values + ((long)i * scratch.ValueStride));
+        }
+    }
 
     /// <summary>Fills Max, Sum and Values of the item's query rows from the keys of one segment.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -38,72 +58,72 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         new Span<float>(scratch.Sum, rows).Clear();
         new Span<float>(scratch.Values, rows * scratch.ValueStride).Clear();
 
-        int segmentEnd = Math.Min((segment + 1) * SegmentLen, EndVisible(*job, work.FirstPosition + work.NumTokens - 1, work.NumKeys));
-        int firstKey = Math.Max(segment * SegmentLen, FirstVisible(*job, work.FirstPosition));
-        for (int tile = firstKey / Panel.Width * Panel.Width; tile < segmentEnd; tile += Panel.Width)
+        int segmentStart = segment * job->SegmentLen;
+        int segmentEnd = (int)Math.Min(segmentStart + (long)job->SegmentLen, EndVisible(*job, work.FirstPosition + work.NumTokens - 1, work.NumKeys));
+        int firstKey = Math.Max(segmentStart, FirstVisible(*job, work.FirstPosition));
+        for (int start = segmentStart + ((firstKey - segmentStart) / Panel.Width * Panel.Width); start < segmentEnd; start += Panel.Width)
         {
             // Tokens that see any key of the tile: those at or after its start, and not so late that the window has passed it.
-            int first = job->Causal ? Math.Max(0, tile - work.FirstPosition) : 0;
-            long lastInWindow = (long)tile + Panel.Width - 2 + job->Window - work.FirstPosition;
-            int end = (int)Math.Min(work.NumTokens, lastInWindow + 1);
+            int tileEnd = Math.Min(start + Panel.Width, segmentEnd);
+            int first = job->Causal ? Math.Max(0, start - work.FirstPosition) : 0;
+            int end = (int)Math.Min(work.NumTokens, tileEnd - 1L + job->Window - work.FirstPosition);
             if (first >= end) continue;
 
-            int keysFrom = Math.Max(tile, FirstVisible(*job, work.FirstPosition + first));
-            int keysTo = Math.Min(tile + Panel.Width, EndVisible(*job, work.FirstPosition + end - 1, work.NumKeys));
-            if (keysFrom >= keysTo) continue;
-            TReader.LoadKeys(work.Source, tile, keysFrom, keysTo, scratch.KeyPanel);
-            TReader.LoadValues(work.Source, tile, keysFrom, keysTo, scratch.ValuePanels);
-
+            var tile = new KvTile
+            {
+                Start = start,
+                First = Math.Max(start, FirstVisible(*job, work.FirstPosition + first)),
+                End = Math.Min(tileEnd, EndVisible(*job, work.FirstPosition + end - 1, work.NumKeys)),
+                Ahead = work.EndKey,
+            };
+            if (tile.First >= tile.End) continue;
             int row = first * ratio, count = (end - first) * ratio;
+            TReader.LoadKeys(work.Source, tile, scratch);
+            bool floats = TReader.LoadValues(work.Source, tile, scratch, count);
             float* scores = scratch.Scores + ((long)row * Panel.Width);
             TReader.Scores(count, job->HeadDim, scratch.Queries + ((long)row * scratch.QueryStride), scratch.QueryStride, scratch.KeyPanel, scores);
             for (int i = row; i < row + count; i++)
             {
                 float factor = SoftmaxRow(
-                    job, scratch.Scores + ((long)i * Panel.Width), Panel.Width, tile, work.FirstPosition + (i / ratio), work.NumKeys,
+                    job, scratch.Scores + ((long)i * Panel.Width), Panel.Width, start, work.FirstPosition + (i / ratio), tile.End,
                     (work.Head * ratio) + (i % ratio), scratch.Lanes, ref scratch.Max[i], ref scratch.Sum[i]);
                 if (factor != 1) Scale(scratch.Values + ((long)i * scratch.ValueStride), scratch.ValueStride, factor);
             }
 
-            AddValues(scratch, row, count, (keysTo - tile + 1) / 2);
+            TReader.AddValues(tile, scratch, job->ValueDim, floats, row, count);
         }
     }
 
-    private static void AddValues(in AttentionScratch scratch, int row, int count, int pairs)
+    private static void SavePartials(AttentionJob* job, in AttentionScratch scratch, float* partial, int rows, bool ofSpan)
     {
-        float* panel = scratch.ValuePanels;
-        for (int slice = 0; slice < scratch.ValueStride; slice += Panel.Width, panel += Panel.Width * Panel.Width)
+        float* values = ofSpan ? scratch.Spans : scratch.Values;
+        for (int i = 0; i < rows; i++, partial += PartialStride(job->ValueDim), values += scratch.ValueStride)
         {
-            PanelTile<TSimd, TVector, F32Panel<TSimd, TVector>>.Multiply(
-                count, pairs, scratch.Scores + ((long)row * Panel.Width), Panel.Width, (byte*)panel,
-                scratch.Values + ((long)row * scratch.ValueStride) + slice, scratch.ValueStride, add: true);
+            partial[0] = ofSpan ? scratch.SpanMax[i] : scratch.Max[i];
+            partial[1] = ofSpan ? scratch.SpanSum[i] : scratch.Sum[i];
+            if (partial[0] == float.NegativeInfinity) continue;
+            new ReadOnlySpan<float>(values, scratch.ValueStride).CopyTo(new Span<float>(partial + PartialHeader, scratch.ValueStride));
         }
     }
 
-    private static void SavePartials(AttentionJob* job, in AttentionScratch scratch, in AttentionRow row, int head, int segment, int rows)
-    {
-        float* partial = Partial(job, row, head, segment, rows);
-        for (int i = 0; i < rows; i++, partial += PartialStride(job->ValueDim))
-        {
-            partial[0] = scratch.Max[i];
-            partial[1] = scratch.Sum[i];
-            new ReadOnlySpan<float>(scratch.Values + ((long)i * scratch.ValueStride), scratch.ValueStride)
-                .CopyTo(new Span<float>(partial + PartialHeader, scratch.ValueStride));
-        }
-    }
+    private static float* Partial(AttentionJob* job, in AttentionRow row, int head, int unit, int rows) =>
+        job->Partials + row.Partial + ((((long)head * row.NumUnits) + unit) * rows * PartialStride(job->ValueDim));
 
-    private static float* Partial(AttentionJob* job, in AttentionRow row, int head, int segment, int rows) =>
-        job->Partials + row.Partial + ((((long)head * (row.EndSegment - row.FirstSegment)) + segment) * rows * PartialStride(job->ValueDim));
-
+    /// <summary>Merges the partial results of a split row and head in the order in which an unsplit row is computed.</summary>
     private static void MergeItem(AttentionJob* job, in AttentionScratch scratch, int item)
     {
         ref AttentionRow row = ref job->Rows[FindRow(job, item, byMerge: true)];
         int head = item - row.FirstMerge, rows = row.QueryLen * job->GqaRatio;
         scratch.ClearTotals(rows);
-        for (int segment = 0; segment < row.EndSegment - row.FirstSegment; segment++)
+        scratch.ClearSpans(rows);
+        int end = row.FirstUnit + row.NumUnits;
+        for (int unit = row.FirstUnit; unit < end; unit++)
         {
-            float* partial = Partial(job, row, head, segment, rows);
-            for (int i = 0; i < rows; i++, partial += PartialStride(job->ValueDim)) Fold(scratch, i, partial[0], partial[1], partial + PartialHeader);
+            float* partial = Partial(job, row, head, unit - row.FirstUnit, rows);
+            for (int i = 0; i < rows; i++, partial += PartialStride(job->ValueDim)) FoldSegment(scratch, i, partial[0], partial[1], partial + PartialHeader);
+            if (row.ItemSegments == 1 && (unit + 1) % SpanSegments != 0 && unit + 1 < end) continue;
+            for (int i = 0; i < rows; i++) FoldSpan(scratch, i);
+            scratch.ClearSpans(rows);
         }
 
         WriteOutput(job, scratch, new AttentionItem { FirstToken = row.QueryStart, NumTokens = row.QueryLen, Head = head });
@@ -139,7 +159,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
 
             // Adding 0 turns −0 into +0: the sign of a zero may depend on how many masked keys shared the tile.
             float* total = scratch.Totals + ((long)i * scratch.ValueStride);
-            float scale = factor / sum;
+            float scale = factor / sum * job->Value.Scale(work.Head);
             for (int d = 0; d < job->ValueDim; d++) output[d] = (total[d] * scale) + 0f;
         }
     }

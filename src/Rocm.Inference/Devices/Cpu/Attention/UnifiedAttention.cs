@@ -4,21 +4,21 @@ using Rocm.Inference.Devices.Cpu.Panels;
 namespace Rocm.Inference.Devices.Cpu.Attention;
 
 /// <summary>
-/// Attention over the paged cache for any mix of rows. Keys are taken in tiles of 48 and segments of 384 positions, both at fixed absolute
-/// positions: within a segment an online softmax goes over the tiles, and segments are merged in order. Which query tokens share a work item,
-/// and whether the segments of a row run one after the other or on several threads with a merge afterwards, changes no bit of a result.
+/// Attention over the paged cache for any mix of rows. Keys are taken in tiles of 48 positions, segments of 384 and spans of 8 segments, all at fixed
+/// absolute positions: within a segment an online softmax goes over the tiles, a span's segments are merged in order, and so are the spans. Which
+/// query tokens share a work item, and whether the segments of a row run one after the other or on several threads with a merge afterwards,
+/// changes no bit of a result.
 /// All query heads of a KV head are processed together, so that its K and V are read once.
 /// </summary>
 internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
 {
-    private const int SegmentTiles = 8;
-    private const int SegmentLen = SegmentTiles * Panel.Width;
+    private const int UnifiedSegmentLen = 8 * Panel.Width;
+
+    // Segments of a span: with it as a second level, a long row is split into few items and still merged in one fixed order.
+    private const int SpanSegments = 8;
 
     // Rows (query tokens × heads of a group) of a work item: enough that packing a K/V tile for them costs little.
     private const int MaxItemRows = 128;
-
-    // Only few query rows are worth splitting; partial results stay small.
-    private const int MaxSplitRows = 16;
     private const int ItemsPerThread = 4;
     private const int PartialHeader = 16;
 
@@ -27,6 +27,8 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         AttentionJob job = Describe(args);
         RunPaged(context, job, args);
     }
+
+    public long UnifiedAttentionScratchBytes(AttentionSpec spec, in BatchLimits limits) => PagedScratchBytes(spec, limits, UnifiedSegmentLen);
 
     /// <summary>Plans and runs a described job over the paged cache of <paramref name="args"/>.</summary>
     private void RunPaged(DeviceContext context, in AttentionJob described, in PagedAttentionArgs args)
@@ -45,29 +47,19 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             bool alone = job.NumItems == 1;
             switch (args.Cache.Key.DType)
             {
-                case DType.BF16:
-                    crew.Run(&Attend<NhdTileReader<TSimd, TVector, Bf16Panel<TSimd, TVector>>>, &job, alone);
-                    break;
                 case DType.F16:
-                    crew.Run(&Attend<NhdTileReader<TSimd, TVector, F16Panel<TSimd, TVector>>>, &job, alone);
+                    crew.Run(&Attend<PagedTileReader<TSimd, TVector, F16Panel<TSimd, TVector>, F16Rows<TSimd, TVector>>>, &job, alone);
+                    break;
+                case DType.F32:
+                    crew.Run(&Attend<PagedTileReader<TSimd, TVector, F32Panel<TSimd, TVector>, F32Rows<TSimd, TVector>>>, &job, alone);
                     break;
                 default:
-                    crew.Run(&Attend<NhdTileReader<TSimd, TVector, F32Panel<TSimd, TVector>>>, &job, alone);
+                    crew.Run(&Attend<PagedTileReader<TSimd, TVector, Bf16Panel<TSimd, TVector>, Bf16Rows<TSimd, TVector>>>, &job, alone);
                     break;
             }
         }
 
         context.Release(mark);
-    }
-
-    public long UnifiedAttentionScratchBytes(AttentionSpec spec, in BatchLimits limits)
-    {
-        const int Alignment = 64;
-        long pairs = Math.Min((long)ItemsPerThread * crew.NumThreads, (long)limits.MaxNumRows * spec.NumKvHeads);
-        long rows = Math.Max(spec.GqaRatio, MaxSplitRows);
-        long segments = (limits.MaxSeqLen / SegmentLen) + 1;
-        long partials = crew.NumThreads == 1 ? 0 : pairs * rows * segments * PartialStride(spec.VHeadDim) * sizeof(float);
-        return ((long)limits.MaxNumRows * sizeof(AttentionRow)) + partials + (2 * Alignment);
     }
 
     private static long PartialStride(int valueDim) => PartialHeader + AttentionScratch.PaddedValueDim(valueDim);
@@ -77,12 +69,14 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     private static AttentionJob Describe(in PagedAttentionArgs args, TensorView queryRope = default)
     {
         AttentionSpec spec = args.Spec;
-        CheckCache(args.Cache);
-        long tokens = args.Query.Dim(0), queryHeads = args.Query.Dim(1), kvHeads = args.Cache.Key.Dim(2);
+        CacheTensor keys = CacheTensor.Key(args.Cache), values = CacheTensor.Value(args.Cache);
+        if (keys.DType != values.DType || keys.NumBlocks != values.NumBlocks || keys.NumHeads != values.NumHeads)
+            throw new ArgumentException($"K and V differ in type, blocks or heads: {args.Cache.Key} and {args.Cache.Value}.", nameof(args));
+        long tokens = args.Query.Dim(0), queryHeads = args.Query.Dim(1), kvHeads = keys.NumHeads;
         long ropeDim = queryRope.IsAbsent ? 0 : queryRope.Dim(2);
         if (ropeDim > 0) CheckHeads(queryRope, tokens, queryHeads, ropeDim, nameof(queryRope));
-        CheckHeads(args.Query, tokens, queryHeads, args.Cache.Key.Dim(3) - ropeDim, nameof(args.Query));
-        CheckHeads(args.Output, tokens, queryHeads, args.Cache.Value.Dim(3), nameof(args.Output));
+        CheckHeads(args.Query, tokens, queryHeads, keys.Dim - ropeDim, nameof(args.Query));
+        CheckHeads(args.Output, tokens, queryHeads, values.Dim, nameof(args.Output));
         if (queryHeads % kvHeads != 0)
             throw new ArgumentException($"{queryHeads} query heads cannot share {kvHeads} KV heads.", nameof(args));
         int ratio = (int)(queryHeads / kvHeads);
@@ -94,8 +88,8 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             Query = CpuOperand.Of(args.Query),
             QueryRope = ropeDim > 0 ? CpuOperand.Of(queryRope) : default,
             Output = CpuOperand.Of(args.Output),
-            Key = NhdCache.Of(args.Cache.Key),
-            Value = NhdCache.Of(args.Cache.Value),
+            Key = keys,
+            Value = values,
             BlockTable = args.NumRows == 0 ? null : (int*)args.BlockTable.Address,
             BlockTableStride = args.NumRows == 0 ? 0 : args.BlockTable.Stride(0),
             NumTableEntries = args.NumRows == 0 ? 0 : (int)args.BlockTable.Dim(1),
@@ -108,6 +102,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             GqaRatio = ratio,
             NumKvHeads = (int)kvHeads,
             BlockTokens = Math.Max(1, MaxItemRows / ratio),
+            SegmentLen = UnifiedSegmentLen,
             NumRows = args.NumRows,
         };
     }
@@ -125,45 +120,6 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         return operand.Address;
     }
 
-    /// <summary>Makes the work items of every row; returns the floats of partial results that split rows need.</summary>
-    private long Plan(ref AttentionJob job, in PagedAttentionArgs args)
-    {
-        int* offsets = CpuOperand.Indices(args.CuSeqlensQ, args.NumRows + 1L, nameof(args.CuSeqlensQ));
-        int* lengths = CpuOperand.Indices(args.SeqLens, args.NumRows, nameof(args.SeqLens));
-        long items = 0;
-        for (int r = 0; r < job.NumRows; r++)
-        {
-            int start = offsets[r], count = offsets[r + 1] - start;
-            if (start < 0 || count < 0 || start + (long)count > job.Query.Outer || lengths[r] < 0)
-                throw new ArgumentException($"Row {r}: query tokens [{start}, {start + (long)count}) of {job.Query.Outer}, length {lengths[r]}.", nameof(args));
-            int blocks = (count + job.BlockTokens - 1) / job.BlockTokens;
-            job.Rows[r] = new AttentionRow { QueryStart = start, QueryLen = count, FirstPosition = lengths[r] - count, NumKeys = lengths[r], NumBlocks = blocks };
-            items += (long)blocks * job.NumKvHeads;
-        }
-
-        bool split = crew.NumThreads > 1 && items < ItemsPerThread * (long)crew.NumThreads;
-        long partial = 0;
-        for (int r = 0; r < job.NumRows; r++)
-        {
-            ref AttentionRow row = ref job.Rows[r];
-            row.FirstItem = job.NumItems;
-            row.FirstMerge = job.NumMerges;
-            int queryRows = row.QueryLen * job.GqaRatio;
-            int first = FirstVisible(job, row.FirstPosition);
-            row.FirstSegment = first / SegmentLen;
-            row.EndSegment = (row.NumKeys + SegmentLen - 1) / SegmentLen;
-            int segments = row.EndSegment - row.FirstSegment;
-            row.IsSplit = split && row.NumBlocks == 1 && segments > 1 && (row.QueryLen == 1 || queryRows <= MaxSplitRows);
-            job.NumItems += job.NumKvHeads * (row.IsSplit ? segments : row.NumBlocks);
-            if (!row.IsSplit) continue;
-            row.Partial = partial;
-            partial += (long)job.NumKvHeads * segments * queryRows * PartialStride(job.ValueDim);
-            job.NumMerges += job.NumKvHeads;
-        }
-
-        return partial;
-    }
-
     /// <summary>First key that a query at a position sees.</summary>
     private static int FirstVisible(in AttentionJob job, int position) => (int)Math.Max(0L, position - (long)job.Window + 1);
 
@@ -175,6 +131,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     {
         var scratch = new AttentionScratch(*job);
         scratch.Place(crew.Scratch(worker));
+        if (job->Key.DType.IsFloat8()) Float8Pieces<TSimd, TVector>.FillTable(job->Key.DType, scratch.Table);
         int item = crew.Claim();
         for (; item < job->NumItems; item = crew.Claim()) AttendItem<TReader>(job, scratch, item);
         if (job->NumMerges == 0) return;
@@ -192,7 +149,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         index /= job->NumKvHeads;
 
         // The last block of a causal row has the most keys: it goes first, so that threads finish together.
-        int block = row.IsSplit ? 0 : row.NumBlocks - 1 - index;
+        int block = row.ItemSegments > 0 ? 0 : row.NumBlocks - 1 - index;
         int firstToken = block * job->BlockTokens;
         var work = new AttentionItem
         {
@@ -203,22 +160,25 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             Head = head,
             Source = SourceOf(job, rowIndex, head),
         };
+        int rows = work.NumTokens * job->GqaRatio;
+        work.EndKey = EndVisible(*job, work.FirstPosition + work.NumTokens - 1, work.NumKeys);
         LoadQueries(job, scratch, work);
-        if (row.IsSplit)
+        if (row.ItemSegments > 0)
         {
-            int segment = row.FirstSegment + index;
-            AttendSegment<TReader>(job, scratch, work, segment);
-            SavePartials(job, scratch, row, head, index, work.NumTokens * job->GqaRatio);
+            int unit = row.FirstUnit + index;
+            work.EndKey = (int)Math.Min(work.EndKey, (unit + 1L) * row.ItemSegments * job->SegmentLen);
+            if (row.ItemSegments == 1) AttendSegment<TReader>(job, scratch, work, unit);
+            else AttendSpan<TReader>(job, scratch, work, unit);
+            SavePartials(job, scratch, Partial(job, row, head, index, rows), rows, ofSpan: row.ItemSegments > 1);
             return;
         }
 
-        scratch.ClearTotals(work.NumTokens * job->GqaRatio);
-        int end = EndVisible(*job, work.FirstPosition + work.NumTokens - 1, work.NumKeys);
-        for (int segment = FirstVisible(*job, work.FirstPosition) / SegmentLen; segment * (long)SegmentLen < end; segment++)
+        scratch.ClearTotals(rows);
+        int spanLen = job->SegmentLen * SpanSegments;
+        for (int span = FirstVisible(*job, work.FirstPosition) / spanLen; span * (long)spanLen < work.EndKey; span++)
         {
-            AttendSegment<TReader>(job, scratch, work, segment);
-            for (int i = 0; i < work.NumTokens * job->GqaRatio; i++)
-                Fold(scratch, i, scratch.Max[i], scratch.Sum[i], scratch.Values + (i * (long)scratch.ValueStride));
+            AttendSpan<TReader>(job, scratch, work, span);
+            for (int i = 0; i < rows; i++) FoldSpan(scratch, i);
         }
 
         WriteOutput(job, scratch, work);

@@ -1,0 +1,72 @@
+namespace Rocm.Inference.Devices.Cpu.Attention;
+
+/// <summary>The work items of a call over the paged cache.</summary>
+internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
+{
+    // Partial results of split rows: rows that would need more are split into spans, or not at all.
+    private const long PartialBudgetBytes = 32L << 20;
+
+    private static long PagedScratchBytes(AttentionSpec spec, in BatchLimits limits, int segmentLen)
+    {
+        const int Alignment = 64;
+        long segments = (limits.MaxSeqLen / segmentLen) + 2, rows = Math.Max(spec.GqaRatio, MaxItemRows);
+        double partials = (double)limits.MaxNumRows * spec.NumKvHeads * segments * rows * PartialStride(spec.VHeadDim) * sizeof(float);
+        return ((long)limits.MaxNumRows * sizeof(AttentionRow)) + (long)Math.Min(partials, PartialBudgetBytes) + (2 * Alignment);
+    }
+
+    /// <summary>Makes the work items of every row; returns the floats of partial results that split rows need.</summary>
+    private long Plan(ref AttentionJob job, in PagedAttentionArgs args)
+    {
+        int* offsets = CpuOperand.Indices(args.CuSeqlensQ, args.NumRows + 1L, nameof(args.CuSeqlensQ));
+        int* lengths = CpuOperand.Indices(args.SeqLens, args.NumRows, nameof(args.SeqLens));
+        long keys = 0;
+        for (int r = 0; r < job.NumRows; r++)
+        {
+            int start = offsets[r], count = offsets[r + 1] - start;
+            if (start < 0 || count < 0 || start + (long)count > job.Query.Outer || lengths[r] < 0)
+                throw new ArgumentException($"Row {r}: query tokens [{start}, {start + (long)count}) of {job.Query.Outer}, length {lengths[r]}.", nameof(args));
+            bool chosen = args.Rows == AttentionRows.All || (args.Rows == AttentionRows.SingleToken) == (count == 1);
+            ref AttentionRow row = ref job.Rows[r];
+            row = new AttentionRow { QueryStart = start, QueryLen = count, FirstPosition = lengths[r] - count, NumKeys = lengths[r] };
+            row.NumBlocks = chosen ? (count + job.BlockTokens - 1) / job.BlockTokens : 0;
+            row.FirstSegment = FirstVisible(job, row.FirstPosition) / job.SegmentLen;
+            row.EndSegment = (int)((row.NumKeys + (job.SegmentLen - 1L)) / job.SegmentLen);
+            keys += (long)row.NumBlocks * Math.Max(0, row.EndSegment - row.FirstSegment) * job.SegmentLen;
+        }
+
+        // One thread reads everything anyway. Otherwise an item should be short enough that threads finish together.
+        bool split = crew.NumThreads > 1;
+        long target = args.Split == KvSplit.Fixed ? 0 : keys * job.NumKvHeads / (ItemsPerThread * (long)crew.NumThreads);
+        long partial = 0;
+        for (int r = 0; r < job.NumRows; r++)
+        {
+            ref AttentionRow row = ref job.Rows[r];
+            row.FirstItem = job.NumItems;
+            row.FirstMerge = job.NumMerges;
+            long floats = split && row.NumBlocks == 1 ? SplitRow(ref row, job, target, (PartialBudgetBytes / sizeof(float)) - partial) : 0;
+            job.NumItems = checked(job.NumItems + (job.NumKvHeads * (row.ItemSegments > 0 ? row.NumUnits : row.NumBlocks)));
+            if (row.ItemSegments == 0) continue;
+            row.Partial = partial;
+            partial += floats;
+            job.NumMerges += job.NumKvHeads;
+        }
+
+        return partial;
+    }
+
+    /// <summary>Chooses the items of a row with few queries: the longest that are no longer than the target, whose partial results fit.</summary>
+    private static long SplitRow(ref AttentionRow row, in AttentionJob job, long target, long budget)
+    {
+        int segments = row.EndSegment - row.FirstSegment;
+        if (segments <= 1 || segments * (long)job.SegmentLen <= target) return 0;
+        for (int size = target >= SpanSegments * (long)job.SegmentLen ? SpanSegments : 1; size <= SpanSegments; size *= SpanSegments)
+        {
+            row.ItemSegments = size;
+            long floats = (long)job.NumKvHeads * row.NumUnits * row.QueryLen * job.GqaRatio * PartialStride(job.ValueDim);
+            if (row.NumUnits > 1 && floats <= budget) return floats;
+        }
+
+        row.ItemSegments = 0;
+        return 0;
+    }
+}

@@ -59,7 +59,8 @@ internal static class ChildProcess
             case [Load, .. var path]:
                 try
                 {
-                    Console.WriteLine(HipRuntime.Load(path.FirstOrDefault()).Version);
+                    using HipMemoryPool pool = HipRuntime.Load(path.FirstOrDefault()).OpenDefault().CreatePool();
+                    Console.WriteLine("loaded");
                 }
                 catch (HipException e)
                 {

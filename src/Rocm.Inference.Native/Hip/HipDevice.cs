@@ -66,7 +66,12 @@ internal sealed unsafe class HipDevice(HipDeviceInfo info, Version runtimeVersio
 
     /// <summary>Creates a pool for <see cref="HipStream.Allocate"/>.</summary>
     /// <param name="releaseThreshold">Bytes that the pool keeps for later allocations when they are free; <see cref="long.MaxValue"/> keeps all.</param>
-    internal HipMemoryPool CreatePool(long releaseThreshold = long.MaxValue) => HipMemoryPool.Create(this, releaseThreshold);
+    /// <exception cref="HipException">The device has no pools, see <see cref="HipDeviceInfo.SupportsMemoryPools"/>.</exception>
+    internal HipMemoryPool CreatePool(long releaseThreshold = long.MaxValue)
+    {
+        if (info.SupportsMemoryPools) return HipMemoryPool.Create(this, releaseThreshold);
+        throw new HipException($"Device {Ordinal}, {info.Name}, has no stream-ordered allocator with this runtime (HIP {runtimeVersion}); use Allocate.");
+    }
 
     /// <summary>Creates a stream that does not wait for the null stream.</summary>
     internal HipStream CreateStream()

@@ -48,7 +48,7 @@ internal static unsafe class HipDeviceQuery
             ClockKilohertz = AttributeOr(0, HipDeviceAttribute.ClockRate, device),
             MemoryClockKilohertz = AttributeOr(0, HipDeviceAttribute.MemoryClockRate, device),
             MemoryBusBits = AttributeOr(0, HipDeviceAttribute.MemoryBusWidth, device),
-            SupportsMemoryPools = AttributeOr(0, HipDeviceAttribute.MemoryPoolsSupported, device) != 0,
+            SupportsMemoryPools = HipExports.Pools.All(load.HasExport) && AttributeOr(0, HipDeviceAttribute.MemoryPoolsSupported, device) != 0,
             Pci = PciOf(device),
         };
     }

@@ -56,6 +56,8 @@ public sealed unsafe class FakeRuntime : IDisposable
     /// <summary>Lets so many queries of this thread answer "not ready".</summary>
     internal void BeBusy(int queries) => ((delegate* unmanaged<int, void>)Export("fake_hip_busy"))(queries);
 
+    internal void SetDevices(int count) => ((delegate* unmanaged<int, void>)Export("fake_hip_devices"))(count);
+
     internal void LimitMemory(ulong bytes) => ((delegate* unmanaged<ulong, void>)Export("fake_hip_limit"))(bytes);
 
     /// <summary>Grid, block and shared bytes of this thread's last launch.</summary>

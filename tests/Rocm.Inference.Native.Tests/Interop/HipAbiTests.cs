@@ -14,7 +14,7 @@ public sealed class HipAbiTests(FakeHipLibraries libraries) : IClassFixture<Fake
     [Fact]
     public void Every_import_is_required_or_asked_for_before_use()
     {
-        string[] hip = [.. RocmLibrary.Hip.RequiredExports, .. HipExports.Device, .. HipExports.Optional];
+        string[] hip = [.. RocmLibrary.Hip.RequiredExports, .. HipExports.Device, .. HipExports.Pools, .. HipExports.Optional];
         Assert.Equal(Imports(typeof(HipApi)).Order(), hip.Order());
         Assert.Equal(Imports(typeof(HiprtcApi)).Order(), RocmLibrary.Hiprtc.RequiredExports.Order());
         Assert.Equal(Imports(typeof(HipBlasLtApi)).Order(), RocmLibrary.HipBlasLt.RequiredExports.Order());
@@ -70,9 +70,17 @@ public sealed class HipAbiTests(FakeHipLibraries libraries) : IClassFixture<Fake
     [Fact]
     public void A_runtime_without_some_of_the_calls_is_refused_with_their_names()
     {
-        string library = libraries.Build("lacking", "libamdhip64.so.6", "-DhipGraphLaunch=hidden_graph_launch", "-DhipMemPoolCreate=hidden_pool_create");
+        string library = libraries.Build("lacking", "libamdhip64.so.6", "-DhipGraphLaunch=hidden_graph_launch", "-DhipFree=hidden_free");
         string output = ChildProcess.Run(ChildProcess.Load, [library]);
-        Assert.Equal($"{library} (HIP 6.2.41134) lacks hipMemPoolCreate, hipGraphLaunch: use ROCm 5.2 or later.", output.Trim());
+        Assert.Equal($"{library} (HIP 6.2.41134) lacks hipFree, hipGraphLaunch: use ROCm 5.2 or later.", output.Trim());
+    }
+
+    [Fact]
+    public void A_runtime_without_pools_is_usable_and_says_so_when_one_is_made()
+    {
+        string library = libraries.Build("poolless", "libamdhip64.so.6", "-DhipMemPoolCreate=hidden_pool_create");
+        string output = ChildProcess.Run(ChildProcess.Load, [library]);
+        Assert.Equal("Device 0, Fake Radeon 0, has no stream-ordered allocator with this runtime (HIP 6.2.41134); use Allocate.", output.Trim());
     }
 
     [Fact]

@@ -100,7 +100,7 @@ public sealed class HipHeaderTests(FakeHipLibraries libraries) : IClassFixture<F
             hiprtcResult hiprtcCompileProgram(hiprtcProgram, int, const char **); hiprtcResult hiprtcGetProgramLogSize(hiprtcProgram, size_t *);
             hiprtcResult hiprtcGetProgramLog(hiprtcProgram, char *); hiprtcResult hiprtcGetCodeSize(hiprtcProgram, size_t *); hiprtcResult hiprtcGetCode(hiprtcProgram, char *);
             """;
-        string[] declared = [.. RocmLibrary.Hip.RequiredExports, .. HipExports.Device, .. RocmLibrary.Hiprtc.RequiredExports];
+        string[] declared = [.. RocmLibrary.Hip.RequiredExports, .. HipExports.Device, .. HipExports.Pools, .. RocmLibrary.Hiprtc.RequiredExports];
         Assert.All(declared, name => Assert.Contains(name + "(", declarations, StringComparison.Ordinal));
         string output = libraries.Evaluate(Headers + "#include <hip/hiprtc.h>\n" + declarations + "int main(void) { return puts(\"same\") < 0; }", Options());
         Assert.Equal("same", output.Trim());

@@ -42,6 +42,7 @@ long fake_hip_live(void) { return live; }
 long fake_hip_misuse(void) { return misuse; }
 /* So many queries from now on answer "not ready". */
 void fake_hip_busy(int n) { busy = n; }
+void fake_hip_devices(int n) { devices = n; }
 void fake_hip_limit(uint64_t bytes) { memory_limit = bytes; }
 
 /* As in the real library, nothing may be called once its static objects are gone. */

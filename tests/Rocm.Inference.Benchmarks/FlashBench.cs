@@ -18,11 +18,9 @@ internal static class FlashBench
             using var step = new FlashStep(device, heads, kvHeads, dim, rope, valueDim, length);
             double gigaflops = length * (length + 1.0) / 2 * heads * 2 * (dim + rope + valueDim) * 1e-9;
             double gigabytes = 4.0 * length * ((heads * (dim + rope + valueDim)) + (kvHeads * (dim + valueDim)) + rope + (heads * valueDim)) * 1e-9;
-            (double Median, double Best) flash = options.Time(() => step.Run(packed: false)), packed = options.Time(() => step.Run(packed: true));
-            string shape = $"{heads}/{kvHeads} x {dim + rope}/{valueDim}, {length} causal";
-            BenchOptions.Print(shape, flash, gigaflops, "GFLOP/s", flops);
-            BenchOptions.Print($"  packed: {packed.Median / flash.Median:F2} of the time", packed, gigaflops, "GFLOP/s", flops);
-            Console.WriteLine($"  {gigabytes / flash.Median:F2} GB/s, {gigabytes / flash.Median / bandwidth:P0} of the bandwidth");
+            double flash = FmaShare.Print($"{heads}/{kvHeads} x {dim + rope}/{valueDim}, {length} causal", options, () => step.Run(packed: false), gigaflops);
+            double packed = FmaShare.Print("  packed", options, () => step.Run(packed: true), gigaflops);
+            Console.WriteLine($"  packed takes {packed / flash:F2} of the time; {gigabytes / flash:F2} GB/s, {gigabytes / flash / bandwidth:P0} of the bandwidth");
         }
     }
 

@@ -18,9 +18,8 @@ internal static class MlaBench
         {
             using var step = new MlaStep(device, heads, rows, queryLen, seqLen);
             double gigaflops = (double)rows * queryLen * seqLen * heads * 2 * (Rank + Rope + Rank) * 1e-9, gigabytes = (double)rows * seqLen * (Rank + Rope) * 2 * 1e-9;
-            (double Median, double Best) time = options.Time(step.Run);
-            BenchOptions.Print($"{heads} heads, {rows} rows of {queryLen} on {seqLen}", time, gigaflops, "GFLOP/s", flops);
-            Console.WriteLine($"  {gigabytes / time.Median:F1} GB/s, {gigabytes / time.Median / bandwidth:P0} of the bandwidth");
+            double seconds = FmaShare.Print($"{heads} heads, {rows} rows of {queryLen} on {seqLen}", options, step.Run, gigaflops);
+            Console.WriteLine($"  {gigabytes / seconds:F1} GB/s, {gigabytes / seconds / bandwidth:P0} of the bandwidth");
         }
     }
 

@@ -13,6 +13,8 @@ internal sealed record BenchOptions(int Threads, int Repetitions, int VectorBits
           limits     read bandwidth and FMA peak of this machine
           linear     y = x · Wᵀ in bf16 weights, M = 1 … 512
           attention  decode and prefill over a paged bf16 cache
+          flash      causal prefill over contiguous rows, by both implementations
+          mla        absorbed latent decode over a bf16 cache
           ops        norms, activations, rotation, packing
           kernels    linear, attention and ops
           shape      every kernel of a Llama 1.1B-shaped model with random bf16 weights: decode of 1, 4, 16 streams and prefill of 512

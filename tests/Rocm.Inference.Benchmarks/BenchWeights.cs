@@ -39,4 +39,13 @@ internal static unsafe class BenchWeights
         for (int i = 0; i < span.Length; i++) span[i] = (float)Math.Sin(i * 0.37) * 0.5f;
         return view;
     }
+
+    public static TensorView Indices(IDevice device, List<DeviceBuffer> buffers, int[] values)
+    {
+        DeviceBuffer buffer = device.Allocate(values.Length * sizeof(int));
+        buffers.Add(buffer);
+        TensorView view = buffer.View(DType.I32, values.Length);
+        values.CopyTo(view.AsSpan<int>());
+        return view;
+    }
 }

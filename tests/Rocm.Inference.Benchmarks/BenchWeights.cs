@@ -6,27 +6,11 @@ namespace Rocm.Inference.Benchmarks;
 /// <summary>Random bf16 weights for benchmarks: small numbers, so that nothing becomes infinite or subnormal.</summary>
 internal static unsafe class BenchWeights
 {
-    public static PackedWeight Pack(IDevice device, int rows, int columns)
-    {
-        long count = (long)rows * columns;
-        var memory = (ushort*)NativeMemory.Alloc((nuint)count, sizeof(ushort));
-        try
-        {
-            uint state = 12345;
-            for (long i = 0; i < count; i++)
-            {
-                // Sign and mantissa from the generator, magnitude near 2^-6.
-                state = (state * 1664525) + 1013904223;
-                memory[i] = (ushort)(0x3C00 | ((state >> 16) & 0x80FF));
-            }
+    public static PackedWeight Pack(IDevice device, int rows, int columns) =>
+        With((long)rows * columns, memory => device.Pack(Source(device, memory, rows, columns)));
 
-            return device.Pack(new WeightSource(new[] { new WeightMatrix("bench", DType.BF16, rows, columns, (nint)memory, columns * 2L, device) }));
-        }
-        finally
-        {
-            NativeMemory.Free(memory);
-        }
-    }
+    public static PackedWeightGroup PackGroup(IDevice device, int count, int rows, int columns) =>
+        With((long)rows * columns, memory => device.PackGroup([.. Enumerable.Range(0, count).Select(_ => Source(device, memory, rows, columns))]));
 
     public static TensorView Floats(IDevice device, List<DeviceBuffer> buffers, params ReadOnlySpan<long> shape)
     {
@@ -40,12 +24,28 @@ internal static unsafe class BenchWeights
         return view;
     }
 
-    public static TensorView Indices(IDevice device, List<DeviceBuffer> buffers, int[] values)
+    private static WeightSource Source(IDevice device, nint memory, int rows, int columns) =>
+        new(new[] { new WeightMatrix("bench", DType.BF16, rows, columns, memory, columns * 2L, device) });
+
+    /// <summary>Gives random bf16 elements to what packs them.</summary>
+    private static T With<T>(long count, Func<nint, T> pack)
     {
-        DeviceBuffer buffer = device.Allocate(values.Length * sizeof(int));
-        buffers.Add(buffer);
-        TensorView view = buffer.View(DType.I32, values.Length);
-        values.CopyTo(view.AsSpan<int>());
-        return view;
+        var memory = (ushort*)NativeMemory.Alloc((nuint)count, sizeof(ushort));
+        try
+        {
+            uint state = 12345;
+            for (long i = 0; i < count; i++)
+            {
+                // Sign and mantissa from the generator, magnitude near 2^-6.
+                state = (state * 1664525) + 1013904223;
+                memory[i] = (ushort)(0x3C00 | ((state >> 16) & 0x80FF));
+            }
+
+            return pack((nint)memory);
+        }
+        finally
+        {
+            NativeMemory.Free(memory);
+        }
     }
 }

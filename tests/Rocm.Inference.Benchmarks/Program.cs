@@ -15,11 +15,11 @@ switch (command)
     case "attention":
         AttentionBench.Run(options);
         return 0;
-    case "flash":
-        FlashBench.Run(options);
+    case "backends":
+        BackendBench.Run(options);
         return 0;
-    case "mla":
-        MlaBench.Run(options);
+    case "plans":
+        BackendBench.RunPlans(options);
         return 0;
     case "ops":
         OpsBench.Run(options);

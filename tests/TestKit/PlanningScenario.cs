@@ -39,7 +39,7 @@ internal sealed class PlanningScenario : IDisposable
         {
             Device = device,
             Limits = limits,
-            Layers = [new AttentionLayerResources { LayerIndex = 0, Cache = _storage.View(spec, backend.GetKvCacheLayout(spec).Kind, BlockSize, 0) }],
+            Layers = [new AttentionLayerResources { Cache = _storage.View(spec, backend.GetKvCacheLayout(spec).Kind, BlockSize, 0) }],
         });
         _builder = new ForwardBatchBuilder(device, groups, _executor.Order, limits, _executor.DecodeThreshold);
         for (int i = 0; i < rows; i++) Add(i);
@@ -72,6 +72,9 @@ internal sealed class PlanningScenario : IDisposable
         Batch = _builder.Build(_context, _step);
         _executor.Plan(_context, Batch, 0);
     }
+
+    /// <summary>Plans the last batch again.</summary>
+    public void PlanOnly() => _executor.Plan(_context, Batch!, 0);
 
     /// <summary>Ends the step and schedules the next.</summary>
     public void Next()

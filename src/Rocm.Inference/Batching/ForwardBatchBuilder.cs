@@ -11,6 +11,7 @@ namespace Rocm.Inference.Batching;
 internal sealed class ForwardBatchBuilder : IDisposable
 {
     private const long PadSlot = -1;
+    private const int NumRegions = 3;
 
     private readonly KvCacheGroup[] _groups;
     private readonly BatchOrder _order;
@@ -24,6 +25,7 @@ internal sealed class ForwardBatchBuilder : IDisposable
     private readonly int[] _tableWidths;
     private readonly int[] _rowOrder;
     private readonly int[] _rowEnds;
+    private readonly byte[] _regions;
 
     /// <param name="device">Where the tensors live.</param>
     /// <param name="groups">Layer groups, in the order of the models' executors.</param>
@@ -39,6 +41,7 @@ internal sealed class ForwardBatchBuilder : IDisposable
         _batch = new ForwardBatch(groups.Length, limits.MaxNumRows);
         _rowOrder = new int[limits.MaxNumRows];
         _rowEnds = new int[limits.MaxNumRows];
+        _regions = new byte[limits.MaxNumRows];
         _slotMappings = new Section<long>[groups.Length];
         _blockTables = new Section<int>[groups.Length];
         _tableWidths = new int[groups.Length];
@@ -122,12 +125,22 @@ internal sealed class ForwardBatchBuilder : IDisposable
             ReadOnlySpan<int> table = row.Request.Blocks.Table(g);
             table.CopyTo(tables[(r * width)..]);
             tables.Slice((r * width) + table.Length, width - table.Length).Clear();
-            for (int position = row.PrefixLen; position < row.SeqLen; position++)
+            for (int position = row.PrefixLen; position < row.SeqLen;)
             {
-                int block = table[position / blockSize];
+                int index = position / blockSize;
+                int end = Math.Min(row.SeqLen, (index + 1) * blockSize);
+                Span<long> run = slots.Slice(token, end - position);
+                token += run.Length;
 
                 // A token whose block the window has already passed is never read again: nothing to store.
-                slots[token++] = block == BlockPool.NullBlock ? PadSlot : ((long)block * blockSize) + (position % blockSize);
+                if (table[index] == BlockPool.NullBlock) run.Fill(PadSlot);
+                else
+                {
+                    long slot = ((long)table[index] * blockSize) + (position - (index * blockSize));
+                    for (int i = 0; i < run.Length; i++) run[i] = slot + i;
+                }
+
+                position = end;
             }
         }
 
@@ -149,18 +162,18 @@ internal sealed class ForwardBatchBuilder : IDisposable
             return;
         }
 
-        int next = 0;
-        for (int region = 0; region < 3; region++)
+        Span<int> counts = stackalloc int[NumRegions];
+        counts.Clear();
+        for (int i = 0; i < rows.Length; i++)
         {
-            int first = next;
-            for (int i = 0; i < rows.Length; i++)
-            {
-                if (Region(rows[i]) == region) _rowOrder[next++] = i;
-            }
-
-            if (region == 0) _batch.NumDecodes = next - first;
-            else if (region == 1) _batch.NumExtends = next - first;
+            _regions[i] = (byte)Region(rows[i]);
+            counts[_regions[i]]++;
         }
+
+        _batch.NumDecodes = counts[0];
+        _batch.NumExtends = counts[1];
+        Span<int> next = [0, counts[0], counts[0] + counts[1]];
+        for (int i = 0; i < rows.Length; i++) _rowOrder[next[_regions[i]]++] = i;
     }
 
     // A row without context is a prefill whatever its length: an extend row always has something to merge with.

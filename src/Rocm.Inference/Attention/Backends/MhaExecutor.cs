@@ -59,20 +59,20 @@ internal abstract class MhaExecutor(AttentionSpec spec, AttentionResources resou
     /// <summary>Operands of a paged primitive over some rows of the batch.</summary>
     protected PagedAttentionArgs Paged(
         AttentionLayerResources resource, TensorView query, TensorView output, in BatchRegion region, AttentionRows rows, KvSplit split) => new()
-    {
-        Spec = spec,
-        Query = query,
-        Cache = resource.Cache,
-        CuSeqlensQ = region.Offsets(Batch),
-        SeqLens = Batch.SeqLens.Slice(0, region.FirstRow, region.NumRows),
-        BlockTable = Group.BlockTable.Slice(0, region.FirstRow, region.NumRows),
-        NumRows = region.NumRows,
-        MaxQueryLen = region.MaxQueryLen,
-        MaxSeqLen = region.MaxSeqLen,
-        Rows = rows,
-        Split = split,
-        Sinks = resource.Sinks,
-        AlibiSlopes = resource.AlibiSlopes,
-        Output = output,
-    };
+        {
+            Spec = spec,
+            Query = query,
+            Cache = resource.Cache,
+            CuSeqlensQ = region.Offsets(Batch),
+            SeqLens = Batch.SeqLens.Slice(0, region.FirstRow, region.NumRows),
+            BlockTable = Group.BlockTable.Slice(0, region.FirstRow, region.NumRows),
+            NumRows = region.NumRows,
+            MaxQueryLen = region.MaxQueryLen,
+            MaxSeqLen = region.MaxSeqLen,
+            Rows = rows,
+            Split = split,
+            Sinks = resource.Sinks,
+            AlibiSlopes = resource.AlibiSlopes,
+            Output = output,
+        };
 }

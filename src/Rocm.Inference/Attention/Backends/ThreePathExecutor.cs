@@ -84,22 +84,22 @@ internal sealed class ThreePathExecutor : MhaExecutor
     /// <summary>Causal attention of rows over their own new tokens.</summary>
     private FlashVarlenArgs OwnTokens(
         in BatchRegion region, AttentionLayerResources resource, in AttentionInputs inputs, TensorView output, TensorView lse) => new()
-    {
-        Spec = Spec,
-        Query = inputs.Query,
-        Key = inputs.Key,
-        Value = inputs.Value,
-        CuSeqlensQ = region.Offsets(Batch),
-        CuSeqlensK = region.Offsets(Batch),
-        NumRows = region.NumRows,
-        MaxQueryLen = region.MaxQueryLen,
-        MaxKeyLen = region.MaxQueryLen,
-        Causal = true,
-        Sinks = resource.Sinks,
-        AlibiSlopes = resource.AlibiSlopes,
-        Output = output,
-        Lse = lse,
-    };
+        {
+            Spec = Spec,
+            Query = inputs.Query,
+            Key = inputs.Key,
+            Value = inputs.Value,
+            CuSeqlensQ = region.Offsets(Batch),
+            CuSeqlensK = region.Offsets(Batch),
+            NumRows = region.NumRows,
+            MaxQueryLen = region.MaxQueryLen,
+            MaxKeyLen = region.MaxQueryLen,
+            Causal = true,
+            Sinks = resource.Sinks,
+            AlibiSlopes = resource.AlibiSlopes,
+            Output = output,
+            Lse = lse,
+        };
 
     private void AddContext(DeviceContext context, AttentionLayerResources resource, TensorView query, TensorView output, TensorView lse)
     {

@@ -13,12 +13,14 @@ internal sealed record BenchOptions(int Threads, int Repetitions, int VectorBits
           limits     read bandwidth and FMA peak of this machine
           linear     y = x · Wᵀ in bf16 weights, M = 1 … 512
           attention  decode and prefill over a paged bf16 cache
+          flash      causal prefill over contiguous rows, by both implementations
+          mla        absorbed latent decode over a bf16 cache
           backends   the attention backends beside each other: decode, verify, extend, prefill of one layer
           plans      host work before a step of 256 rows, in each backend
           ops        norms, activations, rotation, packing
           kernels    linear, attention and ops
           shape      every kernel of a Llama 1.1B-shaped model with random bf16 weights: decode of 1, 4, 16 streams and prefill of 512
-          make-model OUT --shape 15m|1.1b [--dtype bf16|f32] [--seed N]   writes a Llama folder with random weights
+          make-model OUT --shape 15m|1.1b | --config FILE [--dtype bf16|f32] [--seed N]   writes a model folder with random weights
           session MODEL [--threads N] [--prompt 512] [--generate 128] [--streams 1,4,16,32] [--repeat N]   a session on a model folder
           hip-host [--library FILE] [--code FILE --kernel NAME]   host cost of kernel launches, into a library that does nothing
           tokenizer MODEL [--text FILE] [--repeat N]   encoding and decoding of English text

@@ -24,6 +24,15 @@ internal static unsafe class BenchWeights
         return view;
     }
 
+    public static TensorView Indices(IDevice device, List<DeviceBuffer> buffers, int[] values)
+    {
+        DeviceBuffer buffer = device.Allocate(values.Length * sizeof(int));
+        buffers.Add(buffer);
+        TensorView view = buffer.View(DType.I32, values.Length);
+        values.CopyTo(view.AsSpan<int>());
+        return view;
+    }
+
     private static WeightSource Source(IDevice device, nint memory, int rows, int columns) =>
         new(new[] { new WeightMatrix("bench", DType.BF16, rows, columns, memory, columns * 2L, device) });
 

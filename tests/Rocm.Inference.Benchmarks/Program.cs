@@ -15,6 +15,12 @@ switch (command)
     case "attention":
         AttentionBench.Run(options);
         return 0;
+    case "flash":
+        FlashBench.Run(options);
+        return 0;
+    case "mla":
+        MlaBench.Run(options);
+        return 0;
     case "backends":
         BackendBench.Run(options);
         return 0;

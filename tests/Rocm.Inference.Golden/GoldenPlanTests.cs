@@ -13,9 +13,6 @@ public sealed class GoldenPlanTests : IDisposable
 
     public static TheoryData<string> Supported => [.. GoldenCheckpoint.Names.Where(IsSupported)];
 
-    /// <summary>Those without experts.</summary>
-    public static TheoryData<string> Dense => [.. GoldenCheckpoint.Names.Where(name => IsSupported(name) && !HasExperts(name))];
-
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
@@ -50,9 +47,6 @@ public sealed class GoldenPlanTests : IDisposable
         Assert.Equal(published.EosTokenIds, newer.EosTokenIds);
         Assert.Equal(published.BosTokenId, newer.BosTokenId);
     }
-
-    private static bool HasExperts(string name) =>
-        GoldenCheckpoint.Load(name).Tensors.Any(tensor => tensor.Name.Contains("experts", StringComparison.Ordinal));
 
     private static bool IsSupported(string name)
     {

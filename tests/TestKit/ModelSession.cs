@@ -1,4 +1,3 @@
-using Rocm.Inference.Attention.Backends;
 using Rocm.Inference.KvCache.Storage;
 using Rocm.Inference.Models;
 
@@ -21,7 +20,13 @@ internal sealed class ModelSession : IDisposable
     private readonly int _blocksPerGroup;
     private long _inputBytes;
 
-    public ModelSession(IDevice device, string folder, int maxSeqLen, DType kvDType, int blockSize = 8)
+    /// <param name="device">Where it runs.</param>
+    /// <param name="folder">A model folder.</param>
+    /// <param name="maxSeqLen">Longest sequence.</param>
+    /// <param name="kvDType">Element type of the cache.</param>
+    /// <param name="blockSize">Tokens in a block.</param>
+    /// <param name="backend">The attention; null for the first of the model's kind.</param>
+    public ModelSession(IDevice device, string folder, int maxSeqLen, DType kvDType, int blockSize = 8, IAttentionBackend? backend = null)
     {
         _device = device;
         _blockSize = blockSize;
@@ -31,13 +36,14 @@ internal sealed class ModelSession : IDisposable
         PlannedBytes = plan.WeightBytes;
         _model = DecoderModel.Load(plan, device, progress: null, CancellationToken.None);
         IReadOnlyList<LayerGroup> groups = _model.Groups.Groups;
-        var backend = new TritonAttentionBackend();
+        backend ??= TestBackends.FirstOf(groups[0].Spec.Kind);
+        KvCacheLayout layout = backend.GetKvCacheLayout(groups[0].Spec);
         _storage = KvCacheStorage.Allocate(device, groups[0].Spec, blockSize, _model.Groups.LayersPerBlock, 1 + (groups.Count * _blocksPerGroup));
         _executors = [.. groups.Select(group => backend.CreateExecutor(group.Spec, new AttentionResources
         {
             Device = device,
             Limits = limits,
-            Layers = [.. group.Layers.Select((layer, slot) => _model.AttentionResources(layer, _storage.View(group.Spec, KvLayoutKind.Nhd, blockSize, slot)))],
+            Layers = [.. group.Layers.Select((layer, slot) => _model.AttentionResources(layer, _storage.View(group.Spec, layout.Kind, blockSize, slot)))],
         }))];
         ScratchBytes = plan.ScratchBytes(limits, groups.Max(group => backend.WorkspaceBytes(group.Spec, device, limits)));
         _context = device.CreateContext(ScratchBytes);
@@ -71,6 +77,10 @@ internal sealed class ModelSession : IDisposable
         _batch.NumLogitRows = rows.Length;
         _batch.MaxQueryLen = count;
         _batch.MaxSeqLen = tokens.Length;
+        BatchOrder order = _executors[0].Order;
+        bool isDecode = order == BatchOrder.DecodeExtendPrefill && prefixLen > 0 && count <= _executors[0].DecodeThreshold;
+        _batch.NumDecodes = isDecode ? 1 : 0;
+        _batch.NumExtends = order == BatchOrder.DecodeExtendPrefill && prefixLen > 0 && !isDecode ? 1 : 0;
         _batch.HostCuSeqlensQ[1] = count;
         _batch.HostSeqLens[0] = tokens.Length;
         _batch.InputIds = Upload<int>(DType.I32, tokens[prefixLen..]);

@@ -39,7 +39,7 @@ internal sealed class PlanningScenario : IDisposable
         {
             Device = device,
             Limits = limits,
-            Layers = [new AttentionLayerResources { Cache = _storage.View(spec, backend.GetKvCacheLayout(spec).Kind, BlockSize, 0) }],
+            Layers = [new AttentionLayerResources { LayerIndex = 0, Cache = _storage.View(spec, backend.GetKvCacheLayout(spec).Kind, BlockSize, 0) }],
         });
         _builder = new ForwardBatchBuilder(device, groups, _executor.Order, limits, _executor.DecodeThreshold);
         for (int i = 0; i < rows; i++) Add(i);

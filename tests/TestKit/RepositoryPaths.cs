@@ -9,5 +9,7 @@ internal static class RepositoryPaths
 
     public static string TinyLlama => Path.Combine(Root, "samples", "models", "tiny-llama");
 
+    public static string TinyMla => Path.Combine(Root, "samples", "models", "tiny-mla");
+
     private static string Here([CallerFilePath] string path = "") => path;
 }

@@ -1,4 +1,3 @@
-using Rocm.Inference.Attention.Backends;
 using Rocm.Inference.Batching;
 using Rocm.Inference.KvCache;
 using Rocm.Inference.KvCache.Storage;
@@ -27,7 +26,9 @@ internal sealed class ScheduledModel : IDisposable
     /// <param name="options">Limits of a step; the model's length is the longest sequence.</param>
     /// <param name="spareBlocks">Blocks beyond those that one request of full length needs.</param>
     /// <param name="blockSize">Tokens in a block.</param>
-    public ScheduledModel(IDevice device, string folder, SchedulerOptions options, int spareBlocks, int blockSize)
+    /// <param name="backend">The attention; null for the first of the model's kind.</param>
+    public ScheduledModel(
+        IDevice device, string folder, SchedulerOptions options, int spareBlocks, int blockSize, IAttentionBackend? backend = null)
     {
         _device = device;
         var limits = new BatchLimits(options.MaxNumBatchedTokens, options.MaxNumRequests, options.MaxModelLen);
@@ -39,15 +40,16 @@ internal sealed class ScheduledModel : IDisposable
         int numBlocks = 1 + spareBlocks + (int)cacheGroups.Sum(group => (long)group.PeakBlocks(options.MaxModelLen, options.MaxStepTokens));
         Scheduler = new Scheduler(options, new KvCacheManager(numBlocks, cacheGroups));
         _storage = KvCacheStorage.Allocate(device, groups[0].Spec, blockSize, _model.Groups.LayersPerBlock, numBlocks);
-        var backend = new TritonAttentionBackend();
+        backend ??= TestBackends.FirstOf(groups[0].Spec.Kind);
+        KvCacheLayout layout = backend.GetKvCacheLayout(groups[0].Spec);
         _executors = [.. groups.Select(group => backend.CreateExecutor(group.Spec, new AttentionResources
         {
             Device = device,
             Limits = limits,
-            Layers = [.. group.Layers.Select((layer, slot) => _model.AttentionResources(layer, _storage.View(group.Spec, KvLayoutKind.Nhd, blockSize, slot)))],
+            Layers = [.. group.Layers.Select((layer, slot) => _model.AttentionResources(layer, _storage.View(group.Spec, layout.Kind, blockSize, slot)))],
         }))];
         _context = device.CreateContext(plan.ScratchBytes(limits, groups.Max(group => backend.WorkspaceBytes(group.Spec, device, limits))));
-        _builder = new ForwardBatchBuilder(device, cacheGroups, BatchOrder.Any, limits);
+        _builder = new ForwardBatchBuilder(device, cacheGroups, _executors[0].Order, limits, _executors[0].DecodeThreshold);
         _logits = device.Allocate((long)options.MaxNumRequests * _model.VocabSize * sizeof(float));
     }
 

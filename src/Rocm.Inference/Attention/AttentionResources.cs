@@ -21,6 +21,9 @@ public sealed class AttentionResources
 [Experimental("ROCM0001")]
 public sealed class AttentionLayerResources
 {
+    /// <summary>Index of the layer in the model, counted from 0.</summary>
+    public required int LayerIndex { get; init; }
+
     /// <summary>The layer's cache.</summary>
     public required KvCacheView Cache { get; init; }
 

@@ -58,6 +58,7 @@ internal sealed class DecoderModel : IDisposable
         AttentionParts attention = _parts.Attention[layer];
         return new AttentionLayerResources
         {
+            LayerIndex = layer,
             Cache = cache with { KeyScales = attention.KeyScales, ValueScales = attention.ValueScales },
             Rope = attention.Rope,
             Sinks = attention.Sinks,

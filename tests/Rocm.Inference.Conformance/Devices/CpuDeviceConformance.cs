@@ -89,3 +89,18 @@ public sealed class CpuMergeStates128 : MergeStatesConformance
 {
     protected override IDevice CreateDevice(int numThreads) => CpuDevices.Create(numThreads, 128);
 }
+
+public sealed class CpuMlaDecode512 : MlaDecodeConformance
+{
+    protected override IDevice CreateDevice(int numThreads) => CpuDevices.Create(numThreads, 512);
+}
+
+public sealed class CpuMlaDecode256 : MlaDecodeConformance
+{
+    protected override IDevice CreateDevice(int numThreads) => CpuDevices.Create(numThreads, 256);
+}
+
+public sealed class CpuMlaDecode128 : MlaDecodeConformance
+{
+    protected override IDevice CreateDevice(int numThreads) => CpuDevices.Create(numThreads, 128);
+}

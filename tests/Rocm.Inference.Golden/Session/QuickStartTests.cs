@@ -5,10 +5,12 @@ namespace Rocm.Inference.Golden.Session;
 /// <summary>The first thing that a newcomer runs.</summary>
 public sealed class QuickStartTests
 {
+    private const string Sample = "QuickStart";
+
     [Fact]
     public async Task Without_arguments_it_completes_a_sentence_and_tells_how_fast()
     {
-        using QuickStartProcess process = await QuickStartProcess.RunAsync();
+        using SampleProcess process = await SampleProcess.RunAsync(Sample);
 
         Assert.Equal((0, string.Empty), (process.ExitCode, process.Errors));
         string[] lines = process.Output.Split('\n');
@@ -26,7 +28,7 @@ public sealed class QuickStartTests
     [Fact]
     public async Task Help_lists_every_option()
     {
-        using QuickStartProcess process = await QuickStartProcess.RunAsync("--help");
+        using SampleProcess process = await SampleProcess.RunAsync(Sample, "--help");
         Assert.Equal((0, string.Empty), (process.ExitCode, process.Errors));
         foreach (string option in (string[])["--prompt", "--max-tokens", "--temperature", "--seed", "--device", "--backend", "--threads", "--help"])
             Assert.Contains(option, process.Output, StringComparison.Ordinal);
@@ -44,7 +46,7 @@ public sealed class QuickStartTests
     [InlineData(1, "NOT_A_BACKEND", "--backend", "NOT_A_BACKEND")]
     public async Task A_bad_command_line_is_told_without_a_stack_trace(int exitCode, string named, params string[] arguments)
     {
-        using QuickStartProcess process = await QuickStartProcess.RunAsync(arguments);
+        using SampleProcess process = await SampleProcess.RunAsync(Sample, arguments);
         Assert.Equal(exitCode, process.ExitCode);
         Assert.Contains(named, process.Errors, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", process.Errors, StringComparison.Ordinal);
@@ -59,7 +61,7 @@ public sealed class QuickStartTests
         using SessionFolder folder = SessionFolder.Golden("qwen3");
         Damage.Config(folder, "max_position_embeddings", "100000");
         Damage.Config(folder, "eos_token_id", "null");
-        using QuickStartProcess process = QuickStartProcess.Start(folder.Path, "--max-tokens", "99000", "--prompt", "abc");
+        using SampleProcess process = SampleProcess.Start(Sample, folder.Path, "--max-tokens", "99000", "--prompt", "abc");
         await process.WaitForOutputAsync(output => output.IndexOf("\nabc", StringComparison.Ordinal) is > 0 and int start && output.Length > start + 50);
         process.Interrupt();
         await process.EndAsync();

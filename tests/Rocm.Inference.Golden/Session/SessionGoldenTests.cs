@@ -11,11 +11,25 @@ public sealed class SessionGoldenTests
 
     private const int NumRivals = 20;
 
-    public static TheoryData<string> Supported => GoldenPlanTests.Dense;
+    /// <summary>Every checkpoint with the backend that a session chooses, and some with each that can be chosen.</summary>
+    public static TheoryData<string, string?> Choices
+    {
+        get
+        {
+            var data = new TheoryData<string, string?>();
+            foreach (string name in GoldenCheckpoint.Names) data.Add(name, null);
+            foreach (string name in (string[])["deepseek-v3", "gemma3", "gpt-oss", "mixtral"])
+            {
+                foreach (string backend in TestBackends.Names(GoldenBackends.KindOf(name))) data.Add(name, backend);
+            }
+
+            return data;
+        }
+    }
 
     [Theory]
-    [MemberData(nameof(Supported))]
-    public async Task A_session_says_what_the_independent_program_says(string name)
+    [MemberData(nameof(Choices))]
+    public async Task A_session_says_what_the_independent_program_says(string name, string? backend)
     {
         GoldenCheckpoint checkpoint = GoldenCheckpoint.Load(name);
         foreach (GoldenWeights weights in Enum.GetValues<GoldenWeights>())
@@ -26,8 +40,10 @@ public sealed class SessionGoldenTests
                 var options = new InferenceSessionOptions
                 {
                     Device = DevicePreference.Cpu, NumThreads = 2, KvCacheDType = KvCacheDType.F32, MaxModelLen = golden.SessionLength,
+                    AttentionBackend = backend,
                 };
                 await using InferenceSession session = await InferenceSession.LoadAsync(folder.Path, options);
+                Assert.Equal(backend ?? session.Attention.Name, session.Attention.Name);
                 GenerationResult result = await session.CompleteAsync(
                     golden.Prompt, Answer.Greedy(golden.Greedy.Length) with { Logprobs = NumRivals });
 

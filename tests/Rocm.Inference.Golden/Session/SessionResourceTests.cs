@@ -6,7 +6,7 @@ namespace Rocm.Inference.Golden.Session;
 
 /// <summary>What sessions cost and give back: memory, threads, handles, time.</summary>
 [Collection(WholeProcess.Name)]
-public sealed class SessionResourceTests(RandomModel model) : IClassFixture<RandomModel>
+public sealed class SessionResourceTests(LargeModel model) : IClassFixture<LargeModel>
 {
     private const long Mega = 1_000_000;
 

@@ -31,6 +31,9 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         int dim = source.Key.Dim;
         source.KeyRows(source.Key, source.Head, tile, rows);
         source.NextRows(source.Key, source.Head, tile, rows, next);
+
+        // Latent rows are asked for while they are multiplied as values: memory needs that long to bring them.
+        byte** ahead = source.Value.SharesRowsOf(source.Key) ? null : next;
         if (source.Key.DType.IsFloat8())
         {
             int stride = AttentionScratch.WideStride(dim);
@@ -50,15 +53,15 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         }
         else if (source.Key.Run < dim)
         {
-            PanelPacker.PackRuns(rows, dim / source.Key.Run, source.Key.RunBytes, (uint*)scratch.KeyPanel, next);
+            PanelPacker.PackRuns(rows, dim / source.Key.Run, source.Key.RunBytes, (uint*)scratch.KeyPanel, ahead);
         }
         else if (IsF32)
         {
-            PanelPacker.Pack32((uint**)rows, dim, (uint*)scratch.KeyPanel, next);
+            PanelPacker.Pack32((uint**)rows, dim, (uint*)scratch.KeyPanel, ahead);
         }
         else
         {
-            PanelPacker.Pack16((ushort**)rows, dim, (uint*)scratch.KeyPanel, next);
+            PanelPacker.Pack16((ushort**)rows, dim, (uint*)scratch.KeyPanel, ahead);
         }
     }
 
@@ -76,9 +79,17 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         byte** found = scratch.ValueRows;
         if (cache.SharesRowsOf(source.Key))
         {
-            // Latent rows: V is the front of K, which has been found, widened and asked for already.
+            // Latent rows: V is the front of K, which has been found and widened already. What was widened has been asked for, too.
+            byte** next = cache.DType.IsFloat8() ? found : scratch.NextKeyRows;
             new ReadOnlySpan<nint>(scratch.KeyRows, Panel.Width).CopyTo(new Span<nint>(found, Panel.Width));
-            new ReadOnlySpan<nint>(found, Panel.Width).CopyTo(new Span<nint>(scratch.NextValueRows, Panel.Width));
+            new ReadOnlySpan<nint>(next, Panel.Width).CopyTo(new Span<nint>(scratch.NextValueRows, Panel.Width));
+            if (next != found && Sse.IsSupported)
+            {
+                for (int j = first; j < end; j++)
+                {
+                    for (int i = cache.Dim * TRow.ElementBytes; i < source.Key.Dim * TRow.ElementBytes; i += 64) Sse.Prefetch0(next[j] + i);
+                }
+            }
         }
         else
         {

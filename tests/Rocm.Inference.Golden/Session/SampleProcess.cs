@@ -6,8 +6,8 @@ using Xunit;
 
 namespace Rocm.Inference.Golden.Session;
 
-/// <summary>The QuickStart sample in a process of its own, as built beside these tests.</summary>
-internal sealed partial class QuickStartProcess : IDisposable
+/// <summary>A sample in a process of its own, as built beside these tests.</summary>
+internal sealed partial class SampleProcess : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
@@ -16,7 +16,7 @@ internal sealed partial class QuickStartProcess : IDisposable
     private readonly StringBuilder _errors = new();
     private readonly Task _reading;
 
-    private QuickStartProcess(Process process)
+    private SampleProcess(Process process)
     {
         _process = process;
         _reading = Task.WhenAll(ReadAsync(process.StandardOutput, _output), ReadAsync(process.StandardError, _errors));
@@ -40,11 +40,16 @@ internal sealed partial class QuickStartProcess : IDisposable
 
     public int ExitCode => _process.ExitCode;
 
-    public static QuickStartProcess Start(params string[] arguments)
+    public static SampleProcess Start(string sample, params string[] arguments) => Start(sample, arguments, temporary: null);
+
+    /// <param name="sample">Name of its project.</param>
+    /// <param name="arguments">Its command line.</param>
+    /// <param name="temporary">Its folder for temporary files, or null for everyone's.</param>
+    public static SampleProcess Start(string sample, string[] arguments, string? temporary)
     {
         // .../tests/Rocm.Inference.Golden/bin/<configuration>/<framework>/
         var here = new DirectoryInfo(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
-        string program = Path.Combine(RepositoryPaths.Root, "samples", "QuickStart", "bin", here.Parent!.Name, here.Name, "QuickStart.dll");
+        string program = Path.Combine(RepositoryPaths.Root, "samples", sample, "bin", here.Parent!.Name, here.Name, $"{sample}.dll");
         var start = new ProcessStartInfo { RedirectStandardOutput = true, RedirectStandardError = true, StandardOutputEncoding = Encoding.UTF8 };
         if (OperatingSystem.IsLinux())
         {
@@ -59,13 +64,14 @@ internal sealed partial class QuickStartProcess : IDisposable
         }
 
         start.ArgumentList.Add(program);
+        if (temporary is not null) start.Environment["TMPDIR"] = temporary;
         foreach (string argument in arguments) start.ArgumentList.Add(argument);
-        return new QuickStartProcess(Process.Start(start)!);
+        return new SampleProcess(Process.Start(start)!);
     }
 
-    public static async Task<QuickStartProcess> RunAsync(params string[] arguments)
+    public static async Task<SampleProcess> RunAsync(string sample, params string[] arguments)
     {
-        QuickStartProcess process = Start(arguments);
+        SampleProcess process = Start(sample, arguments);
         await process.EndAsync();
         return process;
     }

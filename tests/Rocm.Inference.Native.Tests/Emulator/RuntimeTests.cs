@@ -1,5 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Rocm.Inference.Native.Hip;
+using Rocm.Inference.Native.Tests.Hip;
 
 namespace Rocm.Inference.Native.Tests.Emulator;
 
@@ -123,6 +125,18 @@ public sealed unsafe class RuntimeTests(GfxEmulator device)
 
         Assert.Empty(CompileProgram(rtc, arch, "__global__ void broken() { unknown(); }", out log));
         Assert.Contains("unknown", log, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("gfx942", "gfx942:sramecc+:xnack-", 304, 64)]
+    [InlineData("gfx1100", "gfx1100", 48, 32)]
+    public void The_library_takes_the_place_of_a_real_runtime(string arch, string name, int units, int wave)
+    {
+        device.Reset(arch);
+        var environment = new Dictionary<string, string> { ["GFXEMU_ARCH"] = arch, ["GFXEMU_MEM_MB"] = "2048" };
+        HipRuntimeReport report = ProbeProcess.RunOnce(Path.Combine(device.Folder, "libamdhip64.so.6"), environment);
+        HipDeviceInfo found = Assert.Single(report.Devices);
+        Assert.Equal((name, 2L << 30, units, wave), (found.Architecture, found.MemoryBytes, found.ComputeUnits, found.WaveSize));
     }
 
     private static byte[] CompileProgram(nint rtc, string arch, string source, out string log)

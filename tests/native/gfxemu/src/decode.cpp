@@ -139,8 +139,8 @@ void illegal(Wave &w, const Inst &i) {
 // Instructions start out as this: decodes, and lets the run loop come back to it.
 void decode_first(Wave &w, const Inst &i) {
   Program *program = const_cast<Program *>(w.launch->program);
-  program->decode_slot((size_t)(&i - program->slots.data()));
-  w.counts[(int)Class::Other]--;
+  // The loop counts this turn as one of the instruction; it is none yet.
+  w.counts[(int)program->decode_slot((size_t)(&i - program->slots.data())).cls]--;
   w.ip = &i;
 }
 

@@ -104,8 +104,8 @@ void Executor::run_wave(Wave &w) {
     Handler run = __atomic_load_n(&i->run, __ATOMIC_ACQUIRE);
     w.current = i;
     w.ip = i + i->size;
-    w.counts[(int)i->cls]++;
     run(w, *i);
+    w.counts[(int)i->cls]++;
     if (w.attention) [[unlikely]] {
       if (w.state != WaveState::Running) return;
       while (w.gpr_index && w.state == WaveState::Running) step_indexed(w);

@@ -49,6 +49,8 @@ template <class Add> u8 encode(float x, Fp8 format, bool saturate, Add add) {
 
 float fp8_to_f32(u8 x, Fp8 format) { return tables[(int)format][x]; }
 
+const float *fp8_table(Fp8 format) { return tables[(int)format].data(); }
+
 u8 f32_to_fp8(float x, Fp8 format, bool saturate) {
   return encode(x, format, saturate, [](u64 s, int drop) { return s + (1ull << (drop - 1)) - 1 + ((s >> drop) & 1); });
 }

@@ -38,6 +38,7 @@ inline u16 f32_to_bf16(float x) {
 // The 8-bit formats: E4M3 and E5M2, with the biases of gfx942 (FNUZ: no infinity, no minus zero, 0x80 is the only NaN).
 enum class Fp8 : u8 { E4M3, E5M2 };
 float fp8_to_f32(u8 x, Fp8 format);
+const float *fp8_table(Fp8 format);  // of all 256 codes
 // To nearest even; too large becomes NaN, or the largest value when saturate is set (MODE.FP16_OVFL).
 u8 f32_to_fp8(float x, Fp8 format, bool saturate);
 // Adds 32 - mantissa random bits below the kept mantissa and truncates.

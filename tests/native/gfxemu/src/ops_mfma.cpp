@@ -2,33 +2,38 @@
 #include "matrix.h"
 #include "ops.h"
 
-#include <array>
-#include <string>
-#include <vector>
+#include <algorithm>
 
 namespace gfxemu {
 namespace {
 
 struct Shape { int m, n, k, blocks; };
 
-// The element (row, column) of block b that accumulator register r holds in a lane.
-struct Place { int block, row, column; };
-template <Shape S> constexpr Place place(int r, int lane) {
-  if (S.m == 4) return {lane / 4, r, lane % 4};
-  if (S.m == 16) return {r / 4, 4 * (lane / 16) + r % 4, lane % 16};
-  return {r / 16, 8 * (r % 16 / 4) + 4 * (lane / 32) + r % 4, lane % 32};
+// Lanes that follow one another hold neighbours of a row, as many as the edge is long; so data moves in such groups.
+constexpr int groups(int edge) { return 64 / edge; }
+
+// The row of C and its block that accumulator register r holds in group g.
+struct Place { int block, row; };
+template <Shape S> constexpr Place place(int r, int g) {
+  if (S.m == 4) return {g, r};
+  if (S.m == 16) return {r / 4, 4 * g + r % 4};
+  return {r / 16, 8 * (r % 16 / 4) + 4 * g + r % 4};
 }
 
-// A wave holds M x K x blocks elements of A: lane l has row l % M, and the k or the blocks run over l / M.
-template <Shape S, class T, class Load> void gather(T *to, int edge, bool transposed, Load load) {
+// A wave holds K x edge elements of every block: lane l has column l % edge; the k, or the blocks, run over l / edge.
+template <Shape S, Element E, class T> void gather(Wave &w, u32 operand, int edge, T *to, const u8 *lanes) {
   int each = edge * S.k * S.blocks / 64;
-  for (int lane = 0; lane < 64; lane++) {
-    int i = lane % edge, g = lane / edge;
-    // For several blocks the lanes behind the first edge hold other blocks, and, where there are too many, further k.
-    int block = S.blocks > 1 ? g % S.blocks : 0, k0 = S.blocks > 1 ? g / S.blocks * each : g * each;
-    for (int e = 0; e < each; e++) {
-      int k = k0 + e;
-      to[transposed ? (block * S.k + k) * edge + i : (block * edge + i) * S.k + k] = load(lane, e);
+  alignas(64) T row[MaxLanes];
+  for (int e = 0; e < each; e++) {
+    unpack<E>(w.row(operand + (u32)(e / elements_per_register(E))), e % elements_per_register(E), row);
+    if (lanes) {
+      T moved[MaxLanes];
+      for (int l = 0; l < MaxLanes; l++) moved[l] = row[lanes[l]];
+      memcpy(row, moved, sizeof row);
+    }
+    for (int g = 0; g < groups(edge); g++) {
+      int block = S.blocks > 1 ? g : 0, k = (S.blocks > 1 ? 0 : g * each) + e;
+      memcpy(to + (block * S.k + k) * edge, row + g * edge, sizeof(T) * (size_t)edge);
     }
   }
 }
@@ -45,19 +50,21 @@ int lane_of_b(const Inst &i, int lane) {
   }
 }
 
+// a is [blocks][K][M], b [blocks][K][N], c [blocks][M][N].
 template <Shape S, class T> void accumulate(const Inst &i, const T *a, const T *b, T *c) {
   for (int block = 0; block < S.blocks; block++) {
-    int source = block_of_a(i, block);
+    const T *left = a + block_of_a(i, block) * S.k * S.m, *right = b + block * S.k * S.n;
     for (int row = 0; row < S.m; row++) {
       T *out = c + (block * S.m + row) * S.n;
-      const T *left = a + (source * S.m + row) * S.k;
+      if constexpr (std::is_same_v<T, float> && S.n % 8 == 0) {
+        add_products<S.n, S.k>(left + row, S.m, right, out);
+        continue;
+      }
       for (int k = 0; k < S.k; k++) {
-        const T *right = b + (block * S.k + k) * S.n;
-        T x = left[k];
+        T x = left[k * S.m + row];
         for (int n = 0; n < S.n; n++) {
-          if constexpr (std::is_same_v<T, float>) out[n] = __builtin_fmaf(x, right[n], out[n]);
-          else if constexpr (std::is_same_v<T, double>) out[n] = __builtin_fma(x, right[n], out[n]);
-          else out[n] += x * right[n];
+          if constexpr (std::is_same_v<T, i32>) out[n] += x * right[k * S.n + n];
+          else out[n] = std::fma(x, right[k * S.n + n], out[n]);
         }
       }
     }
@@ -66,37 +73,27 @@ template <Shape S, class T> void accumulate(const Inst &i, const T *a, const T *
 
 template <Shape S, Element A, Element B> void mfma(Wave &w, const Inst &i) {
   if (i.blgp == 3) w.fail(719, "blgp 3 (rotated B) is not modelled");
-  constexpr bool integer = A == Element::I8;
-  using T = std::conditional_t<integer, i32, float>;
+  using T = std::conditional_t<A == Element::I8, i32, float>;
   alignas(64) T a[S.m * S.k * S.blocks], b[S.n * S.k * S.blocks], c[S.m * S.n * S.blocks];
-  const u32 *ra = w.row(i.src[0]), *rb = w.row(i.src[1]);
-  gather<S>(a, S.m, false, [&](int lane, int e) -> T {
-    if constexpr (integer) return (i8)(ra[(e / 4) * MaxLanes + lane] >> (8 * (e & 3)));
-    else return element_f32(ra, lane, e, A);
-  });
-  gather<S>(b, S.n, true, [&](int lane, int e) -> T {
-    int from = lane_of_b(i, lane);
-    if constexpr (integer) return (i8)(rb[(e / 4) * MaxLanes + from] >> (8 * (e & 3)));
-    else return element_f32(rb, from, e, B);
-  });
+  u8 lanes[MaxLanes];
+  for (int l = 0; l < MaxLanes; l++) lanes[l] = (u8)lane_of_b(i, l);
+  gather<S, A>(w, i.src[0], S.m, a, nullptr);
+  gather<S, B>(w, i.src[1], S.n, b, i.blgp ? lanes : nullptr);
   constexpr int registers = S.m * S.n * S.blocks / 64;
-  bool constant = i.src[2] < Vgpr;
-  u32 value = constant ? scalar(w, i, 2) : 0;
-  for (int r = 0; r < registers; r++) {
-    const u32 *row = constant ? nullptr : w.row(i.src[2] + (u32)r);
-    for (int lane = 0; lane < 64; lane++) {
-      Place p = place<S>(r, lane);
-      c[(p.block * S.m + p.row) * S.n + p.column] = std::bit_cast<T>(constant ? value : row[lane]);
+  T constant = i.src[2] < Vgpr ? std::bit_cast<T>(scalar(w, i, 2)) : T();
+  for (int r = 0; r < registers; r++)
+    for (int g = 0; g < groups(S.n); g++) {
+      Place p = place<S>(r, g);
+      T *row = c + (p.block * S.m + p.row) * S.n;
+      if (i.src[2] < Vgpr) std::fill_n(row, S.n, constant);
+      else memcpy(row, w.row(i.src[2] + (u32)r) + g * S.n, sizeof(T) * S.n);
     }
-  }
   accumulate<S>(i, a, b, c);
-  for (int r = 0; r < registers; r++) {
-    u32 *row = w.row(i.dst + (u32)r);
-    for (int lane = 0; lane < 64; lane++) {
-      Place p = place<S>(r, lane);
-      row[lane] = std::bit_cast<u32>(c[(p.block * S.m + p.row) * S.n + p.column]);
+  for (int r = 0; r < registers; r++)
+    for (int g = 0; g < groups(S.n); g++) {
+      Place p = place<S>(r, g);
+      memcpy(w.row(i.dst + (u32)r) + g * S.n, c + (p.block * S.m + p.row) * S.n, sizeof(T) * S.n);
     }
-  }
 }
 
 // f64: accumulator register pair r of a lane holds row 4 r + lane / 16 of a 16 x 16 block, or the only element of a 4 x 4 one.
@@ -105,8 +102,8 @@ template <Shape S> void mfma_f64(Wave &w, const Inst &i) {
   auto read = [&](u32 operand, int lane) { return as_f64(join(w.row(operand)[lane], w.row(operand + 1)[lane])); };
   bool four = S.m == 4;
   for (int lane = 0; lane < 64; lane++) {
-    int edge = lane % S.m, block = four ? lane / 4 % 4 : 0, k = four ? lane / 16 : lane / 16;
-    a[(block * S.m + edge) * S.k + k] = read(i.src[0], lane);
+    int edge = lane % S.m, block = four ? lane / 4 % 4 : 0, k = lane / 16;
+    a[(block * S.k + k) * S.m + edge] = read(i.src[0], lane);
     b[(block * S.k + k) * S.n + edge] = read(i.src[1], lane);
   }
   if (i.blgp & 1) for (double &x : a) x = -x;

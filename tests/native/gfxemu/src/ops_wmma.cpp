@@ -19,14 +19,12 @@ void check_repeated(Wave &w, const Inst &i, int registers) {
 // Element (2 r + lane / 16, lane % 16) is in register r.
 template <Element T, Sum S> void wmma(Wave &w, const Inst &i) {
   check_repeated(w, i, 8);
-  alignas(64) float a[256], b[256], c[256];
-  const u32 *ra = w.row(i.src[0]), *rb = w.row(i.src[1]);
-  for (int lane = 0; lane < 16; lane++)
-    for (int k = 0; k < 16; k++) {
-      a[lane * 16 + k] = element_f32(ra, lane, k, T);
-      b[k * 16 + lane] = element_f32(rb, lane, k, T);
-      if ((k & 1 ? i.neg_hi : i.neg) & 1) a[lane * 16 + k] = -a[lane * 16 + k];
-      if ((k & 1 ? i.neg_hi : i.neg) & 2) b[k * 16 + lane] = -b[k * 16 + lane];
+  alignas(64) float a[256], b[256], c[256], row[MaxLanes];  // a and b are [k][lane]
+  for (int k = 0; k < 16; k++)
+    for (int s = 0; s < 2; s++) {
+      unpack<T>(w.row(i.src[s] + (u32)(k / 2)), k % 2, row);
+      float sign = (k & 1 ? i.neg_hi : i.neg) >> s & 1 ? -1.0f : 1.0f, *to = (s ? b : a) + k * 16;
+      for (int lane = 0; lane < 16; lane++) to[lane] = sign * row[lane];
     }
   bool constant = i.src[2] < Vgpr;
   u32 value = constant ? scalar(w, i, 2) : 0, shift = i.opsel & 4 ? 16 : 0;
@@ -40,9 +38,7 @@ template <Element T, Sum S> void wmma(Wave &w, const Inst &i) {
       if (i.neg_hi & 4) x = std::fabs(x);
       if (i.neg & 4) x = -x;
     }
-  for (int row = 0; row < 16; row++)
-    for (int k = 0; k < 16; k++)
-      for (int n = 0; n < 16; n++) c[row * 16 + n] = __builtin_fmaf(a[row * 16 + k], b[k * 16 + n], c[row * 16 + n]);
+  for (int m = 0; m < 16; m++) add_products<16, 16>(a + m, 16, b, c + m * 16);
   for (int r = 0; r < 8; r++)
     for (int lane = 0; lane < 32; lane++) {
       float x = c[(2 * r + lane / 16) * 16 + lane % 16];

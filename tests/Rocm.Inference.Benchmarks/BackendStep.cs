@@ -24,7 +24,7 @@ internal sealed class BackendStep : IDisposable
         {
             Device = device,
             Limits = limits,
-            Layers = [new AttentionLayerResources { Cache = Cache(spec, layout, block, rows * width), Mla = spec.Kind == AttentionKind.Mla ? Projections(spec) : null }],
+            Layers = [new AttentionLayerResources { LayerIndex = 0, Cache = Cache(spec, layout, block, rows * width), Mla = spec.Kind == AttentionKind.Mla ? Projections(spec) : null }],
         });
         bool latent = spec.Kind == AttentionKind.Mla;
         _inputs = new AttentionInputs

@@ -49,6 +49,7 @@ internal sealed class BackendHarness : IDisposable
             [
                 new AttentionLayerResources
                 {
+                    LayerIndex = 0,
                     Cache = _cache,
                     Sinks = Vector(requests.Sinks),
                     AlibiSlopes = Vector(requests.Slopes),

@@ -12,6 +12,8 @@ internal sealed record BenchOptions(int Threads, int Repetitions, int VectorBits
         Usage: Rocm.Inference.Benchmarks COMMAND [--threads N] [--reps N] [--bits 128|256|512]
           limits     read bandwidth and FMA peak of this machine
           linear     y = x · Wᵀ in bf16 weights, M = 1 … 512
+          scaled     the same with bf16, fp8 and MXFP4 weights
+          experts    a mixture of experts (2048, 768, 8 of 128), 1 to 512 tokens, in the same weights
           attention  decode and prefill over a paged bf16 cache
           flash      causal prefill over contiguous rows, by both implementations
           mla        absorbed latent decode over a bf16 cache

@@ -1,16 +1,21 @@
-using System.Runtime.InteropServices;
 using Rocm.Inference.Devices;
 
 namespace Rocm.Inference.Benchmarks;
 
-/// <summary>Random bf16 weights for benchmarks: small numbers, so that nothing becomes infinite or subnormal.</summary>
-internal static unsafe class BenchWeights
+/// <summary>Random weights for benchmarks: small numbers, so that nothing becomes infinite or subnormal.</summary>
+internal static class BenchWeights
 {
-    public static PackedWeight Pack(IDevice device, int rows, int columns) =>
-        With((long)rows * columns, memory => device.Pack(Source(device, memory, rows, columns)));
+    public static PackedWeight Pack(IDevice device, int rows, int columns, DType dtype = DType.BF16)
+    {
+        using DeviceBuffer elements = Elements(device, rows, columns, dtype), scales = Scales(device, rows, columns, dtype);
+        return device.Pack(Source(elements, scales, 0, rows, columns, dtype));
+    }
 
-    public static PackedWeightGroup PackGroup(IDevice device, int count, int rows, int columns) =>
-        With((long)rows * columns, memory => device.PackGroup([.. Enumerable.Range(0, count).Select(_ => Source(device, memory, rows, columns))]));
+    public static PackedWeightGroup PackGroup(IDevice device, int count, int rows, int columns, DType dtype = DType.BF16)
+    {
+        using DeviceBuffer elements = Elements(device, (long)count * rows, columns, dtype), scales = Scales(device, (long)count * rows, columns, dtype);
+        return device.PackGroup([.. Enumerable.Range(0, count).Select(i => Source(elements, scales, i, rows, columns, dtype))]);
+    }
 
     public static TensorView Floats(IDevice device, List<DeviceBuffer> buffers, params ReadOnlySpan<long> shape)
     {
@@ -33,28 +38,45 @@ internal static unsafe class BenchWeights
         return view;
     }
 
-    private static WeightSource Source(IDevice device, nint memory, int rows, int columns) =>
-        new(new[] { new WeightMatrix("bench", DType.BF16, rows, columns, memory, columns * 2L, device) });
-
-    /// <summary>Gives random bf16 elements to what packs them.</summary>
-    private static T With<T>(long count, Func<nint, T> pack)
+    private static WeightSource Source(DeviceBuffer elements, DeviceBuffer scales, int index, int rows, int columns, DType dtype)
     {
-        var memory = (ushort*)NativeMemory.Alloc((nuint)count, sizeof(ushort));
-        try
+        long rowBytes = dtype == DType.F4E2M1 ? columns / 2 : (long)columns * dtype.ByteSize();
+        var matrix = new WeightMatrix("bench", dtype, rows, columns, elements.Address + (nint)(index * rows * rowBytes), rowBytes, elements);
+        WeightScales? blocks = dtype switch
         {
-            uint state = 12345;
-            for (long i = 0; i < count; i++)
-            {
-                // Sign and mantissa from the generator, magnitude near 2^-6.
-                state = (state * 1664525) + 1013904223;
-                memory[i] = (ushort)(0x3C00 | ((state >> 16) & 0x80FF));
-            }
+            DType.F4E2M1 => new WeightScales(DType.U8, scales.Address, columns / 32, 1, 32, scales),
+            _ when dtype.IsFloat8() => new WeightScales(DType.F32, scales.Address, columns / 128 * sizeof(float), 128, 128, scales),
+            _ => null,
+        };
+        return new WeightSource(new[] { matrix with { Scales = blocks } });
+    }
 
-            return pack((nint)memory);
-        }
-        finally
+    /// <summary>Sign and mantissa from a generator; magnitudes near 2^-6 in bf16 and 2^-3 in 8 bits, any in 4.</summary>
+    private static unsafe DeviceBuffer Elements(IDevice device, long rows, int columns, DType dtype)
+    {
+        long bytes = dtype == DType.F4E2M1 ? rows * columns / 2 : rows * columns * dtype.ByteSize();
+        DeviceBuffer buffer = device.Allocate(bytes);
+        var words = (uint*)buffer.Address;
+        uint state = 12345;
+        for (long i = 0; i < bytes / sizeof(uint); i++)
         {
-            NativeMemory.Free(memory);
+            state = (state * 1664525) + 1013904223;
+            words[i] = dtype switch
+            {
+                DType.BF16 => 0x3C003C00 | (state & 0x80FF80FF),
+                DType.F4E2M1 => state ^ (state >> 16),
+                _ => 0x20202020 | ((state ^ (state >> 16)) & 0x8F8F8F8F),
+            };
         }
+
+        return buffer;
+    }
+
+    /// <summary>Exponents of 2^-7, or floats of 0.0029.</summary>
+    private static unsafe DeviceBuffer Scales(IDevice device, long rows, int columns, DType dtype)
+    {
+        DeviceBuffer buffer = device.Allocate(Math.Max(4096, rows * columns / 32));
+        new Span<byte>((void*)buffer.Address, checked((int)buffer.SizeBytes)).Fill(dtype == DType.F4E2M1 ? (byte)120 : (byte)0x3B);
+        return buffer;
     }
 }

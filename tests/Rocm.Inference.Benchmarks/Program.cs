@@ -12,6 +12,12 @@ switch (command)
     case "linear":
         LinearBench.Run(options);
         return 0;
+    case "scaled":
+        ExpertsBench.RunLinear(options);
+        return 0;
+    case "experts":
+        ExpertsBench.RunGrouped(options);
+        return 0;
     case "attention":
         AttentionBench.Run(options);
         return 0;

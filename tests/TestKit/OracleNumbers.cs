@@ -3,6 +3,8 @@ namespace Rocm.Inference.TestKit;
 /// <summary>Element types from their definition: slow, obvious, and sharing nothing with the kernels.</summary>
 internal static class OracleNumbers
 {
+    private static readonly double[] FourBits = [0, 0.5, 1, 1.5, 2, 3, 4, 6];
+
     /// <summary>The value of a stored element.</summary>
     public static double Decode(DType dtype, uint bits) => dtype switch
     {
@@ -10,6 +12,7 @@ internal static class OracleNumbers
         DType.BF16 => Decode(bits, exponentBits: 8, mantissaBits: 7),
         DType.F16 => Decode(bits, exponentBits: 5, mantissaBits: 10),
         DType.F8E5M2 => Decode(bits, exponentBits: 5, mantissaBits: 2),
+        DType.F4E2M1 => ((bits & 8) != 0 ? -1 : 1) * FourBits[bits & 7],
         DType.F8E4M3Fn => (bits & 0x7F) == 0x7F ? double.NaN : Small(bits, bias: 7),
         DType.F8E4M3Fnuz => bits == 0x80 ? double.NaN : Small(bits, bias: 8),
         _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, null),

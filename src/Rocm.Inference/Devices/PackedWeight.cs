@@ -21,15 +21,25 @@ internal readonly record struct WeightMatrix(
 /// <summary>
 /// Scales that belong to a <see cref="WeightMatrix"/>: element (n, k) counts times the scale of block (n / BlockRows, k / BlockColumns).
 /// 8-bit floats in 128 × 128 blocks with f32 scales (DeepSeek's and Qwen3-FP8's weight_scale_inv), or MXFP4: blocks of 1 × 32 with one byte
-/// each, 2^(byte − 127).
+/// each, 2^(byte − 127), 255 = NaN (OCP Microscaling Formats 1.0, E8M0).
 /// </summary>
-/// <param name="DType">F32, BF16, or U8 for the exponents of MXFP4.</param>
+/// <param name="DType">F32, BF16, or U8 for exponents.</param>
 /// <param name="Address">First scale, host memory.</param>
 /// <param name="RowStrideBytes">Distance between rows of blocks in bytes.</param>
 /// <param name="BlockRows">Rows of a block.</param>
 /// <param name="BlockColumns">Columns of a block.</param>
 /// <param name="Owner">Keeps the memory alive.</param>
-internal sealed record WeightScales(DType DType, nint Address, long RowStrideBytes, int BlockRows, int BlockColumns, object Owner);
+internal sealed record WeightScales(DType DType, nint Address, long RowStrideBytes, int BlockRows, int BlockColumns, object Owner)
+{
+    /// <summary>Distance between columns of blocks in bytes; 0 = the size of a scale. Other values belong to a transposed view.</summary>
+    public long ColumnStrideBytes { get; init; }
+
+    /// <summary>Row of the scaled matrix that is row 0 of the view: a view may begin inside a block.</summary>
+    public int FirstRow { get; init; }
+
+    /// <summary>Column of the scaled matrix that is column 0 of the view.</summary>
+    public int FirstColumn { get; init; }
+}
 
 /// <summary>
 /// What <see cref="IDevice.Pack"/> takes: one or more matrices stacked along N (fused q/k/v, gate/up), all with the same K, and an

@@ -14,7 +14,7 @@ public sealed class NarrowVectorTests
     {
         string program = Path.Combine(AppContext.BaseDirectory, "Rocm.Inference.Conformance" + (OperatingSystem.IsWindows() ? ".exe" : string.Empty));
         var start = new ProcessStartInfo(program) { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (string test in new[] { $"CpuLinear{width}.Stacked*", $"CpuLinear{width}.An_embedding*", $"CpuOps{width}.Gated*", $"CpuAttention{width}.Every_head*", "CpuRopeStoreKv128.*" })
+        foreach (string test in new[] { $"CpuLinear{width}.Stacked*", $"CpuLinear{width}.An_embedding*", $"CpuOps{width}.Gated*", $"CpuScaledWeight{width}.Every_element*", $"CpuAttention{width}.Every_head*", "CpuRopeStoreKv128.*" })
         {
             start.ArgumentList.Add("-method");
             start.ArgumentList.Add("*" + test);

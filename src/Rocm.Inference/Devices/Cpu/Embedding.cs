@@ -10,6 +10,8 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
     {
         if (table is not PanelWeight panels)
             throw new ArgumentException($"The table was packed by another device ({table.GetType().Name}).", nameof(table));
+        if (Panel.IsScaled(panels.Layout.Format))
+            throw new NotSupportedException($"The table is {panels.Layout.Format} with scales; embeddings are read from BF16, F16 and F32 tables.");
         CpuOperand output = CpuOperand.Of(y);
         output.Expect(ids.Count, table.InputFeatures);
         int* rows = CpuOperand.Indices(ids, output.Rows);

@@ -30,7 +30,7 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
 
         bool alone = (long)job->Rows * columns * layout.OutputFeatures < LinearSharedFrom;
         using Lock.Scope turn = crew.Enter();
-        crew.ReserveScratch(RowChunk * Panel.Width * sizeof(float));
+        crew.ReserveScratch(ProductScratch);
         int blocks = (job->Rows + job->BlockRows - 1) / job->BlockRows;
         long packedBytes = kBlocks * job->PackedBlock * sizeof(float);
         var memory = (byte*)crew.SharedScratch(packedBytes + ((long)(weights.Count + blocks) * sizeof(GroupRun)));
@@ -69,6 +69,9 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
     {
         PanelFormat.BF16 => &MultiplyGroups<PlainPanelProduct<TSimd, TVector, Bf16Panel<TSimd, TVector>>>,
         PanelFormat.F16 => &MultiplyGroups<PlainPanelProduct<TSimd, TVector, F16Panel<TSimd, TVector>>>,
+        PanelFormat.F8E4M3 => &MultiplyGroups<ScaledPanelProduct<TSimd, TVector, F8E4M3Panel<TSimd, TVector>>>,
+        PanelFormat.F8E5M2 => &MultiplyGroups<ScaledPanelProduct<TSimd, TVector, F8E5M2Panel<TSimd, TVector>>>,
+        PanelFormat.F4E2M1 => &MultiplyGroups<ScaledPanelProduct<TSimd, TVector, F4E2M1Panel<TSimd, TVector>>>,
         _ => &MultiplyGroups<PlainPanelProduct<TSimd, TVector, F32Panel<TSimd, TVector>>>,
     };
 

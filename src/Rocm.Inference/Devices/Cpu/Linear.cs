@@ -35,7 +35,7 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
         int blockRows = Math.Min(job.Rows, RowBlock);
         bool alone = (long)job.Rows * weight.InputFeatures * weight.OutputFeatures < LinearSharedFrom;
         using Lock.Scope turn = crew.Enter();
-        crew.ReserveScratch(RowChunk * Panel.Width * sizeof(float));
+        crew.ReserveScratch(ProductScratch);
         if (job.Rows > 1 || input.Columns % PackedAlignment != 0)
         {
             int kBlocks = (input.Columns + KBlock - 1) / KBlock;
@@ -50,6 +50,9 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
     {
         PanelFormat.BF16 => &MultiplyPanels<PlainPanelProduct<TSimd, TVector, Bf16Panel<TSimd, TVector>>>,
         PanelFormat.F16 => &MultiplyPanels<PlainPanelProduct<TSimd, TVector, F16Panel<TSimd, TVector>>>,
+        PanelFormat.F8E4M3 => &MultiplyPanels<ScaledPanelProduct<TSimd, TVector, F8E4M3Panel<TSimd, TVector>>>,
+        PanelFormat.F8E5M2 => &MultiplyPanels<ScaledPanelProduct<TSimd, TVector, F8E5M2Panel<TSimd, TVector>>>,
+        PanelFormat.F4E2M1 => &MultiplyPanels<ScaledPanelProduct<TSimd, TVector, F4E2M1Panel<TSimd, TVector>>>,
         _ => &MultiplyPanels<PlainPanelProduct<TSimd, TVector, F32Panel<TSimd, TVector>>>,
     };
 

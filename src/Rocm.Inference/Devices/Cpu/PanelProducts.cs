@@ -16,6 +16,9 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
     private const int PackedAlignment = 8;
     private const int RowChunk = 128;
 
+    // Of each thread: sums of a chunk of rows, and a widened section of a panel.
+    private const long ProductScratch = (RowChunk + Panel.SectionLength) * Panel.Width * sizeof(float);
+
     /// <summary>Copies a row, each block of k to its place, and pads it with zeros.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void PackRow(float* source, int columns, float* target, long blockStride)
@@ -36,7 +39,7 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
         for (int k = 0; k < columns; k += KBlock, a += blockStride)
         {
             int count = Math.Min(KBlock, columns - k);
-            TProduct.Multiply(rows, count, a, lda, panel, sums, k != 0);
+            TProduct.Multiply(rows, count, a, lda, panel, sums, k != 0, sums + (RowChunk * Panel.Width));
             panel += TProduct.SizeBytes(count);
         }
     }

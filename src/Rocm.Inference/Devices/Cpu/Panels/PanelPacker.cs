@@ -25,6 +25,23 @@ internal static unsafe class PanelPacker
         for (int j = 0; j < Panel.Width; j++) last[j] = rows[j] == null ? 0u : rows[j][columns - 1];
     }
 
+    /// <summary>Packs rows of bytes: four 8-bit elements, or eight 4-bit ones, to a word.</summary>
+    /// <param name="rows">48 addresses of the first byte; null for a column of zeros.</param>
+    /// <param name="bytes">Bytes of a row.</param>
+    /// <param name="panel">[bytes/4 rounded up][48] words.</param>
+    public static void Pack8(byte** rows, int bytes, uint* panel)
+    {
+        int words = bytes / sizeof(uint), left = bytes % sizeof(uint);
+        Transpose(rows, null, 0, words, panel);
+        if (left == 0) return;
+        uint* last = panel + ((long)words * Panel.Width);
+        for (int j = 0; j < Panel.Width; j++)
+        {
+            last[j] = 0;
+            if (rows[j] != null) Unsafe.CopyBlockUnaligned(last + j, rows[j] + bytes - left, (uint)left);
+        }
+    }
+
     /// <summary>Packs rows of floats.</summary>
     /// <param name="rows">48 addresses of the first element; null for a column of zeros.</param>
     /// <param name="columns">Elements of a row.</param>

@@ -12,6 +12,7 @@ internal unsafe struct PanelPart
     /// <summary>Bytes between the elements of a row.</summary>
     public long ColumnStride;
     public DType DType;
+    public PanelScales Scales;
 }
 
 /// <summary>
@@ -48,7 +49,7 @@ internal static unsafe class PanelRows
     private static void FillPart(in PanelPart part, long row, int count, int columns, bool widen, byte* scratch, byte** rows)
     {
         byte* source = part.Address + (row * part.RowStride);
-        if (part.ColumnStride == part.DType.ByteSize() && (!widen || part.DType == DType.F32))
+        if (part.DType == DType.F4E2M1 || (part.ColumnStride == part.DType.ByteSize() && (!widen || part.DType == DType.F32)))
         {
             for (int j = 0; j < count; j++) rows[j] = source + (j * part.RowStride);
             return;
@@ -56,15 +57,17 @@ internal static unsafe class PanelRows
 
         // Columns outermost: in a transposed view the rows of a column are neighbours.
         long rowBytes = (long)columns * sizeof(float);
+        int size = widen ? sizeof(float) : part.DType.ByteSize();
         for (int k = 0; k < columns; k++, source += part.ColumnStride)
         {
             byte* element = source;
-            byte* target = scratch + ((long)k * (widen || part.DType == DType.F32 ? sizeof(float) : sizeof(ushort)));
+            byte* target = scratch + ((long)k * size);
             for (int j = 0; j < count; j++, element += part.RowStride, target += rowBytes)
             {
                 if (widen) *(float*)target = Widen(part.DType, element);
-                else if (part.DType == DType.F32) *(uint*)target = Unsafe.ReadUnaligned<uint>(element);
-                else *(ushort*)target = Unsafe.ReadUnaligned<ushort>(element);
+                else if (size == sizeof(uint)) *(uint*)target = Unsafe.ReadUnaligned<uint>(element);
+                else if (size == sizeof(ushort)) *(ushort*)target = Unsafe.ReadUnaligned<ushort>(element);
+                else *target = *element;
             }
         }
 

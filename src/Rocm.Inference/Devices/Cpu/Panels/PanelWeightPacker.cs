@@ -39,12 +39,18 @@ internal static unsafe class PanelWeightPacker
                     using Lock.Scope turn = crew.Enter();
                     crew.ReserveScratch((long)Panel.Width * layout.InputFeatures * sizeof(float));
                     crew.Run(&PackPanels, &job);
+                    if (job.ScaleTooLarge)
+                        throw new NotSupportedException($"A scale of '{members[0].Parts.Span[0].Name}' or a matrix beside it is 256 or more; the CPU device takes smaller ones.");
                 }
             }
 
             foreach (ref readonly WeightSource member in members)
             {
-                foreach (ref readonly WeightMatrix part in member.Parts.Span) GC.KeepAlive(part.Owner);
+                foreach (ref readonly WeightMatrix part in member.Parts.Span)
+                {
+                    GC.KeepAlive(part.Owner);
+                    GC.KeepAlive(part.Scales?.Owner);
+                }
             }
 
             return storage;
@@ -61,8 +67,9 @@ internal static unsafe class PanelWeightPacker
         Rows = matrix.Rows,
         Address = (byte*)matrix.Address,
         RowStride = matrix.RowStrideBytes,
-        ColumnStride = matrix.ColumnStrideBytes != 0 ? matrix.ColumnStrideBytes : matrix.DType.ByteSize(),
+        ColumnStride = matrix.ColumnStrideBytes != 0 || matrix.DType == DType.F4E2M1 ? matrix.ColumnStrideBytes : matrix.DType.ByteSize(),
         DType = matrix.DType,
+        Scales = PanelScales.Of(matrix.Scales),
     };
 
     private static void PackPanels(CpuCrew crew, int worker, Job* job)
@@ -82,9 +89,19 @@ internal static unsafe class PanelWeightPacker
                 PanelPart* parts = job->Parts + job->FirstParts[member];
                 int numParts = job->FirstParts[member + 1] - job->FirstParts[member];
                 PanelRows.Fill(parts, numParts, columns, layout.Format == PanelFormat.F32, i % panels * Panel.Width, scratch, rows);
-                var panel = (uint*)(job->Panels + (i * layout.PanelBytes));
-                if (layout.Format == PanelFormat.F32) PanelPacker.Pack32((uint**)rows, columns, panel);
-                else PanelPacker.Pack16((ushort**)rows, columns, panel);
+                byte* panel = job->Panels + (i * layout.PanelBytes);
+                if (Panel.IsScaled(layout.Format))
+                {
+                    if (!ScaledPanelPacker.Pack(layout.Format, parts, numParts, columns, i % panels * Panel.Width, rows, panel)) job->ScaleTooLarge = true;
+                }
+                else if (layout.Format == PanelFormat.F32)
+                {
+                    PanelPacker.Pack32((uint**)rows, columns, (uint*)panel);
+                }
+                else
+                {
+                    PanelPacker.Pack16((ushort**)rows, columns, (uint*)panel);
+                }
             }
         }
     }
@@ -98,5 +115,8 @@ internal static unsafe class PanelWeightPacker
         public PanelLayout Layout;
         public int NumMembers;
         public byte* Panels;
+
+        /// <summary>Set by any thread.</summary>
+        public bool ScaleTooLarge;
     }
 }

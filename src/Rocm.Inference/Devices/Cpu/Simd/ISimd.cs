@@ -95,6 +95,12 @@ internal unsafe interface ISimd<TVector>
 
     static abstract TVector ShiftRight(TVector words, int count);
 
+    /// <summary>Fills with the highest bit.</summary>
+    static abstract TVector ShiftRightSigned(TVector words, int count);
+
+    /// <summary>The values of the 4-bit floats (<see cref="DType.F4E2M1"/>) in the lowest bits of words; higher bits are ignored.</summary>
+    static abstract TVector WidenE2M1(TVector words);
+
     /// <summary>Lanes where a &lt; b as signed words take <paramref name="ifLess"/>, others <paramref name="otherwise"/>.</summary>
     static abstract TVector SelectLessWords(TVector a, TVector b, TVector ifLess, TVector otherwise);
 

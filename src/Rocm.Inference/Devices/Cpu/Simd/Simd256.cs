@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Rocm.Inference.Devices.Cpu.Simd;
 
@@ -111,6 +112,17 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> ShiftRight(Vector256<float> words, int count) => (words.AsUInt32() >>> count).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> ShiftRightSigned(Vector256<float> words, int count) => (words.AsInt32() >> count).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> WidenE2M1(Vector256<float> words)
+    {
+        if (!Avx2.IsSupported) return Float4<Simd256, Vector256<float>>.Widen(words);
+        Vector256<float> magnitude = Avx2.PermuteVar8x32(Vector256.Create(0f, 0.5f, 1f, 1.5f, 2f, 3f, 4f, 6f), words.AsInt32());
+        return magnitude | ((words.AsUInt32() << 28) & Vector256.Create(0x80000000u)).AsSingle();
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> SelectLessWords(Vector256<float> a, Vector256<float> b, Vector256<float> ifLess, Vector256<float> otherwise) =>

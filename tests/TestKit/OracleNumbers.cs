@@ -4,6 +4,9 @@ namespace Rocm.Inference.TestKit;
 internal static class OracleNumbers
 {
     private static readonly double[] FourBits = [0, 0.5, 1, 1.5, 2, 3, 4, 6];
+    private static readonly double[] s_fn = Magnitudes(DType.F8E4M3Fn);
+    private static readonly double[] s_fnuz = Magnitudes(DType.F8E4M3Fnuz);
+    private static readonly double[] s_e5m2 = Magnitudes(DType.F8E5M2);
 
     /// <summary>The value of a stored element.</summary>
     public static double Decode(DType dtype, uint bits) => dtype switch
@@ -37,23 +40,24 @@ internal static class OracleNumbers
         return (bits & 0x80) != 0 ? -magnitude : magnitude;
     }
 
-    /// <summary>Tries every byte: the nearest finite value, of two equally near ones the even one.</summary>
+    /// <summary>The nearest finite value, of two equally near ones the even one.</summary>
     private static uint EncodeSmall(DType dtype, float value)
     {
         if (float.IsNaN(value)) return dtype == DType.F8E4M3Fnuz ? 0x80u : 0x7Fu;
-        uint sign = float.IsNegative(value) ? 0x80u : 0;
-        double magnitude = Math.Min(Math.Abs((double)value), 1e6), best = double.PositiveInfinity;
-        uint nearest = 0;
-        for (uint bits = 0; bits < 0x80; bits++)
-        {
-            double distance = Math.Abs(Decode(dtype, bits) - magnitude);
-            if (!double.IsFinite(Decode(dtype, bits)) || distance > best || (distance == best && (bits & 1) != 0)) continue;
-            best = distance;
-            nearest = bits;
-        }
+        double[] magnitudes = dtype == DType.F8E4M3Fn ? s_fn : dtype == DType.F8E4M3Fnuz ? s_fnuz : s_e5m2;
+        double magnitude = Math.Min(Math.Abs((double)value), magnitudes[^1]);
 
+        // Magnitudes are ordered like their bytes: the last one at or below the value, or its successor.
+        int at = Array.BinarySearch(magnitudes, magnitude);
+        if (at < 0) at = ~at - 1;
+        double toBelow = magnitude - magnitudes[at], toAbove = at + 1 < magnitudes.Length ? magnitudes[at + 1] - magnitude : double.PositiveInfinity;
+        uint nearest = (uint)at + (toAbove < toBelow || (toAbove == toBelow && (at & 1) == 1) ? 1u : 0);
+        uint sign = float.IsNegative(value) ? 0x80u : 0;
         return dtype == DType.F8E4M3Fnuz && nearest == 0 ? 0 : nearest | sign;
     }
+
+    private static double[] Magnitudes(DType dtype) =>
+        [.. Enumerable.Range(0, 0x80).Select(b => Decode(dtype, (uint)b)).TakeWhile(double.IsFinite)];
 
     private static double Decode(uint bits, int exponentBits, int mantissaBits)
     {

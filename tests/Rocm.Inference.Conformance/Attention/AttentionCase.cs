@@ -21,6 +21,7 @@ internal sealed class AttentionCase
     private readonly double[][] _keys;
     private readonly double[][] _values;
     private readonly float[][] _queries;
+    private (PoisonedTensors? Tensors, KvCacheView Cache) _uploaded;
 
     public AttentionCase(TestRandom random, AttentionSpec spec, int blockSize, IReadOnlyList<AttentionRowCase> rows, KvLayoutKind layout = KvLayoutKind.Nhd)
     {
@@ -161,11 +162,19 @@ internal sealed class AttentionCase
         return [.. parts.Select((p, i) => result.AsSpan(offsets[i] * outputWidth, p.Count * outputWidth).ToArray())];
     }
 
-    private KvCacheView Cache(PoisonedTensors tensors) => Layout.Upload(tensors, Key, Value) with
+    private KvCacheView Cache(PoisonedTensors tensors)
     {
-        KeyScales = KeyScales is null ? default : tensors.F32(KeyScales, KeyScales.Length),
-        ValueScales = ValueScales is null ? default : tensors.F32(ValueScales, ValueScales.Length),
-    };
+        if (_uploaded.Tensors != tensors)
+        {
+            _uploaded = (tensors, Layout.Upload(tensors, Key, Value) with
+            {
+                KeyScales = KeyScales is null ? default : tensors.F32(KeyScales, KeyScales.Length),
+                ValueScales = ValueScales is null ? default : tensors.F32(ValueScales, ValueScales.Length),
+            });
+        }
+
+        return _uploaded.Cache;
+    }
 
     /// <summary>Random elements for positions from <paramref name="dead"/> on; earlier ones stay NaN.</summary>
     private double[] Fill(TestRandom random, int row, int dead, uint[] cache, float[]? scales, int dim, Func<long, int, int, long> index)

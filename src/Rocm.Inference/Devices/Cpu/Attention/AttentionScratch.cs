@@ -8,6 +8,8 @@ internal unsafe struct AttentionScratch
     private const int Float8TableBytes = 256;
     private readonly int _rows;
     private readonly long _keyBytes;
+    private readonly int _keyLines;
+    private readonly int _valueLines;
     private readonly int _wideKeys;
     private readonly int _wideValues;
 
@@ -17,6 +19,8 @@ internal unsafe struct AttentionScratch
         QueryStride = (job.HeadDim + 1) & ~1;
         ValueStride = PaddedValueDim(job.ValueDim);
         _keyBytes = Panel.SizeBytes(PanelFormat.F32, job.HeadDim + 2);
+        _keyLines = CacheAhead.Bound(job.Key);
+        _valueLines = CacheAhead.Bound(job.Value);
         _wideKeys = job.Key.DType.IsFloat8() ? WideStride(job.Key.Dim) * Panel.Width : 0;
         _wideValues = job.Value.DType.IsFloat8() ? WideStride(job.Value.Dim) * Panel.Width : 0;
     }
@@ -64,14 +68,21 @@ internal unsafe struct AttentionScratch
     /// <summary>[48, ValueStride]: V of a tile where it is not read in place.</summary>
     public float* ValueFloats { get; private set; }
 
-    /// <summary>[48] addresses of K's rows of a tile, and the next three likewise.</summary>
+    /// <summary>[48] addresses of K's rows of a tile; likewise V.</summary>
     public byte** KeyRows { get; private set; }
-
-    public byte** NextKeyRows { get; private set; }
 
     public byte** ValueRows { get; private set; }
 
-    public byte** NextValueRows { get; private set; }
+    /// <summary>Addresses for <see cref="KeyAhead"/> and <see cref="ValueAhead"/>.</summary>
+    public byte** KeyLines { get; private set; }
+
+    public byte** ValueLines { get; private set; }
+
+    /// <summary>What is asked for during the product with K.</summary>
+    public CacheAhead* KeyAhead { get; private set; }
+
+    /// <summary>What is asked for during the product with V.</summary>
+    public CacheAhead* ValueAhead { get; private set; }
 
     /// <summary>[48, WideStride]: K of a tile of 8-bit floats as bf16; likewise V.</summary>
     public ushort* WideKeys { get; private set; }
@@ -132,9 +143,11 @@ internal unsafe struct AttentionScratch
         KeyPanel = Take(memory, ref used, _keyBytes);
         ValueFloats = (float*)Take(memory, ref used, (long)ValueStride * Panel.Width * sizeof(float));
         KeyRows = (byte**)Take(memory, ref used, Panel.Width * sizeof(byte*));
-        NextKeyRows = (byte**)Take(memory, ref used, Panel.Width * sizeof(byte*));
         ValueRows = (byte**)Take(memory, ref used, Panel.Width * sizeof(byte*));
-        NextValueRows = (byte**)Take(memory, ref used, Panel.Width * sizeof(byte*));
+        KeyLines = (byte**)Take(memory, ref used, _keyLines * sizeof(byte*));
+        ValueLines = (byte**)Take(memory, ref used, _valueLines * sizeof(byte*));
+        KeyAhead = (CacheAhead*)Take(memory, ref used, sizeof(CacheAhead));
+        ValueAhead = (CacheAhead*)Take(memory, ref used, sizeof(CacheAhead));
         WideKeys = (ushort*)Take(memory, ref used, _wideKeys * sizeof(ushort));
         WideValues = (ushort*)Take(memory, ref used, _wideValues * sizeof(ushort));
         Table = Take(memory, ref used, Float8TableBytes);

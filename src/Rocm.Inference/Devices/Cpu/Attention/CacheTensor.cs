@@ -53,6 +53,11 @@ internal unsafe struct CacheTensor
         Address == other.Address && DType == other.DType && Dim <= other.Dim && Run == Dim && other.Run == other.Dim
         && BlockBytes == other.BlockBytes && TokenBytes == other.TokenBytes && HeadBytes == other.HeadBytes;
 
+    /// <summary>True when every row lies where it does in <paramref name="other"/>, but for the address of the tensor, in whole cache lines.</summary>
+    public readonly bool IsLaidOutLike(in CacheTensor other) =>
+        DType == other.DType && Dim == other.Dim && Run == Dim && other.Run == Dim && BlockSize == other.BlockSize
+        && BlockBytes == other.BlockBytes && TokenBytes == other.TokenBytes && HeadBytes == other.HeadBytes && ((Address - other.Address) & 63) == 0;
+
     public readonly float Scale(int head) => Scales == null ? 1 : Scales[head * ScaleStride];
 
     /// <summary>K, or the latent rows.</summary>

@@ -12,20 +12,21 @@ internal readonly unsafe struct ContiguousTileReader<TSimd, TVector> : IKvTileRe
     public static void LoadKeys(in KvTileSource source, in KvTile tile, in AttentionScratch scratch)
     {
         source.KeyRows(source.Key, source.Head, tile, scratch.KeyRows);
-        source.NextRows(source.Key, source.Head, tile, scratch.KeyRows, scratch.NextKeyRows);
-        PackKeys(source, tile, scratch.KeyPanel, scratch.NextKeyRows);
+        *scratch.KeyAhead = CacheAhead.OfNextTile(
+            source, source.Key, tile, scratch.KeyRows, KeyTile<TSimd, TVector, F32Panel<TSimd, TVector>>.StepElements, scratch.KeyLines);
+        PackKeys(source, tile, scratch.KeyPanel);
     }
 
     public static bool LoadValues(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int rows) =>
         PagedTileReader<TSimd, TVector, F32Panel<TSimd, TVector>, F32Rows<TSimd, TVector>>.LoadValues(source, tile, scratch, rows);
 
     /// <summary>Packs K: the two parts one after the other, padded to even.</summary>
-    public static void PackKeys(in KvTileSource source, in KvTile tile, byte* panel, byte** next = null)
+    public static void PackKeys(in KvTileSource source, in KvTile tile, byte* panel)
     {
         byte** rows = stackalloc byte*[Panel.Width];
         source.KeyRows(source.Key, source.Head, tile, rows);
         int dim = source.Key.Dim, ropeDim = source.KeyRope.Dim;
-        PanelPacker.Pack32((uint**)rows, dim, (uint*)panel, next);
+        PanelPacker.Pack32((uint**)rows, dim, (uint*)panel);
         if (ropeDim == 0) return;
         source.KeyRows(source.KeyRope, 0, tile, rows);
         PanelPacker.Pack32((uint**)rows, ropeDim, (uint*)panel + ((long)dim * Panel.Width));
@@ -52,8 +53,8 @@ internal readonly unsafe struct ContiguousTileReader<TSimd, TVector> : IKvTileRe
         }
     }
 
-    public static void Scores(int rows, int headDim, float* q, nint ldq, byte* panel, float* scores) =>
-        PagedTileReader<TSimd, TVector, F32Panel<TSimd, TVector>, F32Rows<TSimd, TVector>>.Scores(rows, headDim, q, ldq, panel, scores);
+    public static void Scores(in AttentionScratch scratch, int headDim, int row, int count) =>
+        PagedTileReader<TSimd, TVector, F32Panel<TSimd, TVector>, F32Rows<TSimd, TVector>>.Scores(scratch, headDim, row, count);
 
     public static void AddValues(in KvTile tile, in AttentionScratch scratch, int valueDim, bool floats, int row, int count) =>
         PagedTileReader<TSimd, TVector, F32Panel<TSimd, TVector>, F32Rows<TSimd, TVector>>.AddValues(tile, scratch, valueDim, floats, row, count);

@@ -22,8 +22,8 @@ internal unsafe interface IKvTileReader<TSimd, TVector>
     /// <returns>True when they are floats, false when they are elements of the cache.</returns>
     static abstract bool LoadValues(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int rows);
 
-    /// <summary>scores[rows, 48] = q[rows, headDim] · K.</summary>
-    static abstract void Scores(int rows, int headDim, float* q, nint ldq, byte* panel, float* scores);
+    /// <summary>Scores [count, 48] of some query rows = queries · K.</summary>
+    static abstract void Scores(in AttentionScratch scratch, int headDim, int row, int count);
 
     /// <summary>values[rows, ..] += scores[rows, 48] · V over the tile's positions.</summary>
     /// <param name="tile">The positions.</param>
@@ -62,27 +62,32 @@ internal unsafe struct KvTileSource
     public int NumTableEntries;
     public int Head;
 
+    /// <summary>Positions of a group: a divisor of every tile's start.</summary>
+    public const int GroupLen = 16;
+
     /// <summary>Block that holds a position; throws rather than read outside the cache.</summary>
-    public readonly int Block(int position)
+    public readonly int Block(int position) => BlockAt(position / Key.BlockSize);
+
+    /// <summary>Block at a place of the table.</summary>
+    private readonly int BlockAt(int index)
     {
-        int index = position / Key.BlockSize;
         int block = index < NumTableEntries ? BlockTable[index] : -1;
         if ((uint)block >= (ulong)Key.NumBlocks)
-            throw new InvalidOperationException($"Position {position} maps to block {block} of {Key.NumBlocks}: the block table is wrong.");
+            throw new InvalidOperationException($"Entry {index} of the block table is block {block} of {Key.NumBlocks}: the table is wrong.");
         return block;
     }
 
-    /// <summary>Addresses of channel 0 of positions [first, end) at their place in the tile from <paramref name="start"/> on; the others are null.</summary>
+    /// <summary>Addresses of channel 0 (of tensors whose blocks are one group of tokens) of positions [first, end) at their place in the tile from <paramref name="start"/> on; the others are null.</summary>
     public readonly void Rows(in CacheTensor cache, int head, int start, int first, int end, byte** rows)
     {
         new Span<nint>(rows, Panel.Width).Clear();
-        for (int position = first; position < end;)
+        if (first >= end) return;
+        (int index, int offset) = Math.DivRem(first, cache.BlockSize);
+        for (int j = first - start, last = end - start; j < last; index++, offset = 0)
         {
-            int offset = position % cache.BlockSize;
-            int run = Math.Min(end - position, cache.TokensPerGroup - (offset % cache.TokensPerGroup));
-            byte* row = cache.At(Block(position), offset, head);
-            for (int i = 0; i < run; i++, row += cache.TokenBytes) rows[position - start + i] = row;
-            position += run;
+            byte* row = cache.At(BlockAt(index), offset, head);
+            int runEnd = (int)Math.Min(last, j + ((long)cache.BlockSize - offset));
+            for (; j < runEnd; j++, row += cache.TokenBytes) rows[j] = row;
         }
     }
 
@@ -98,12 +103,17 @@ internal unsafe struct KvTileSource
         for (int j = tile.End - tile.Start; j < Panel.Width; j++) rows[j] = any;
     }
 
-    /// <summary>Rows of the next tile's positions before the tile's <see cref="KvTile.Ahead"/>; where there are none, those of <paramref name="rows"/>.</summary>
-    public readonly void NextRows(in CacheTensor cache, int head, in KvTile tile, byte** rows, byte** next)
+    /// <summary>
+    /// The same where groups of 16 positions, which lie in one block, are packed as one: every place of a group that has a position gets its own
+    /// address, and the other groups repeat the first of these.
+    /// </summary>
+    public readonly void GroupedKeyRows(in CacheTensor cache, int head, in KvTile tile, byte** rows)
     {
-        int start = tile.Start + Panel.Width;
-        int end = Math.Min(start + Panel.Width, tile.Ahead);
-        Rows(cache, head, start, Math.Min(start, end), end, next);
-        for (int j = Math.Max(0, end - start); j < Panel.Width; j++) next[j] = rows[j];
+        int first = (tile.First - tile.Start) / GroupLen * GroupLen, end = (tile.End - tile.Start + GroupLen - 1) / GroupLen * GroupLen;
+        Rows(cache, head, tile.Start, tile.Start + first, tile.Start + end, rows);
+        for (int j = 0; j < Panel.Width; j++)
+        {
+            if (j < first || j >= end) rows[j] = rows[first + (j % GroupLen)];
+        }
     }
 }

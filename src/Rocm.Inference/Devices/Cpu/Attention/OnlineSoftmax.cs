@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Rocm.Inference.Devices.Cpu.Panels;
 using Rocm.Inference.Devices.Cpu.Simd;
 
 namespace Rocm.Inference.Devices.Cpu.Attention;
@@ -62,6 +63,61 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         return factor;
     }
 
+    /// <summary>
+    /// <see cref="SoftmaxRow"/> for consecutive query rows of a tile without soft-cap and ALiBi, to the same bits: step by step over up to 8 rows, whose
+    /// chains of dependent operations overlap that way. Rescales what the rows have summed so far.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void SoftmaxRows(AttentionJob* job, in AttentionScratch scratch, int row, int count, int tile, int firstPosition, int numKeys)
+    {
+        const int Rows = 8;
+        int ratio = job->GqaRatio;
+        float* maxima = stackalloc float[Rows];
+        for (int end = row + count; row < end; row += Rows)
+        {
+            int rows = Math.Min(Rows, end - row);
+            float* scores = scratch.Scores + ((long)row * Panel.Width);
+            for (int i = 0; i < rows; i++, scores += Panel.Width)
+            {
+                int position = firstPosition + ((row + i) / ratio);
+                int from = FirstVisible(*job, position) - tile, to = EndVisible(*job, position, numKeys) - tile;
+                for (int j = 0; j < from && j < Panel.Width; j++) scores[j] = float.NegativeInfinity;
+                for (int j = Math.Max(0, to); j < Panel.Width; j++) scores[j] = float.NegativeInfinity;
+                TVector largest = TSimd.Load(scores);
+                for (int j = TSimd.Count; j < Panel.Width; j += TSimd.Count) largest = TSimd.Max(largest, TSimd.Load(scores + j));
+                maxima[i] = MathF.Max(scratch.Max[row + i], TSimd.MaxAcross(largest));
+            }
+
+            scores = scratch.Scores + ((long)row * Panel.Width);
+            for (int i = 0; i < rows; i++, scores += Panel.Width)
+            {
+                if (maxima[i] == float.NegativeInfinity)
+                {
+                    new Span<float>(scores, Panel.Width).Clear();
+                    continue;
+                }
+
+                TVector shift = TSimd.Create(maxima[i]), total = TSimd.Zero;
+                for (int j = 0; j < Panel.Width; j += TSimd.Count)
+                {
+                    TVector p = VectorMath.Exp<TSimd, TVector>(TSimd.Subtract(TSimd.Load(scores + j), shift));
+                    TSimd.Store(p, scores + j);
+                    total = TSimd.Add(total, p);
+                }
+
+                if (maxima[i] != scratch.Max[row + i])
+                {
+                    float factor = Exp(scratch.Max[row + i] - maxima[i]);
+                    scratch.Sum[row + i] *= factor;
+                    scratch.Max[row + i] = maxima[i];
+                    Scale(scratch.Values + ((long)(row + i) * scratch.ValueStride), scratch.ValueStride, factor);
+                }
+
+                scratch.Sum[row + i] += TSimd.Sum(total);
+            }
+        }
+    }
+
     /// <summary>Soft-cap, then ALiBi.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Bias(AttentionJob* job, float* scores, int width, float* lanes, int distance, int head)
@@ -113,7 +169,9 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         }
 
         float newMax = MathF.Max(totalMax, max);
-        float oldFactor = Exp(totalMax - newMax), factor = Exp(max - newMax);
+
+        // e^0 is exactly 1.
+        float oldFactor = totalMax == newMax ? 1 : Exp(totalMax - newMax), factor = max == newMax ? 1 : Exp(max - newMax);
         TVector a = TSimd.Create(oldFactor), b = TSimd.Create(factor);
         for (int i = 0; i < count; i += TSimd.Count)
             TSimd.Store(TSimd.MultiplyAdd(TSimd.Load(values + i), b, TSimd.Multiply(TSimd.Load(total + i), a)), total + i);

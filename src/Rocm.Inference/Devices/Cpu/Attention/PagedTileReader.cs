@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics.X86;
 using Rocm.Inference.Devices.Cpu.Panels;
 using Rocm.Inference.Devices.Cpu.Simd;
 
@@ -7,7 +6,7 @@ namespace Rocm.Inference.Devices.Cpu.Attention;
 
 /// <summary>
 /// Reads a paged cache of any layout. 8-bit floats are widened to bf16 first, which is exact; then only the distances differ. The next tile's memory is
-/// asked for while this one is packed and multiplied: rows of a head are far apart, which no hardware prefetcher follows.
+/// asked for during the products of this one: rows of a head are far apart, which no hardware prefetcher follows.
 /// </summary>
 /// <typeparam name="TSimd">Vector operations.</typeparam>
 /// <typeparam name="TVector">Their vector.</typeparam>
@@ -27,20 +26,19 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void LoadKeys(in KvTileSource source, in KvTile tile, in AttentionScratch scratch)
     {
-        byte** rows = scratch.KeyRows, next = scratch.NextKeyRows;
+        byte** rows = scratch.KeyRows;
         int dim = source.Key.Dim;
-        source.KeyRows(source.Key, source.Head, tile, rows);
-        source.NextRows(source.Key, source.Head, tile, rows, next);
-
-        // Latent rows are asked for while they are multiplied as values: memory needs that long to bring them.
-        byte** ahead = source.Value.SharesRowsOf(source.Key) ? null : next;
+        bool grouped = source.Key.Run < dim && source.Key.BlockSize % KvTileSource.GroupLen == 0;
+        if (grouped) source.GroupedKeyRows(source.Key, source.Head, tile, rows);
+        else source.KeyRows(source.Key, source.Head, tile, rows);
+        *scratch.KeyAhead = CacheAhead.OfNextTile(source, source.Key, tile, rows, KeyTile<TSimd, TVector, TPanel>.StepElements, scratch.KeyLines);
         if (source.Key.DType.IsFloat8())
         {
             int stride = AttentionScratch.WideStride(dim);
             for (int j = tile.First - tile.Start; j < tile.End - tile.Start; j++)
             {
                 ushort* wide = scratch.WideKeys + (j * stride);
-                Widen(source.Key, scratch.Table, rows[j], next[j], wide);
+                Widen(source.Key, scratch.Table, rows[j], wide);
                 rows[j] = (byte*)wide;
             }
 
@@ -53,15 +51,15 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         }
         else if (source.Key.Run < dim)
         {
-            PanelPacker.PackRuns(rows, dim / source.Key.Run, source.Key.RunBytes, (uint*)scratch.KeyPanel, ahead);
+            PanelPacker.PackRuns(rows, dim / source.Key.Run, source.Key.RunBytes, grouped, (uint*)scratch.KeyPanel);
         }
         else if (IsF32)
         {
-            PanelPacker.Pack32((uint**)rows, dim, (uint*)scratch.KeyPanel, ahead);
+            PanelPacker.Pack32((uint**)rows, dim, (uint*)scratch.KeyPanel);
         }
         else
         {
-            PanelPacker.Pack16((ushort**)rows, dim, (uint*)scratch.KeyPanel, ahead);
+            PanelPacker.Pack16((ushort**)rows, dim, (uint*)scratch.KeyPanel);
         }
     }
 
@@ -79,32 +77,23 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         byte** found = scratch.ValueRows;
         if (cache.SharesRowsOf(source.Key))
         {
-            // Latent rows: V is the front of K, which has been found and widened already. What was widened has been asked for, too.
-            byte** next = cache.DType.IsFloat8() ? found : scratch.NextKeyRows;
+            // Latent rows: V is the front of K, which has been found, widened and asked for already.
             new ReadOnlySpan<nint>(scratch.KeyRows, Panel.Width).CopyTo(new Span<nint>(found, Panel.Width));
-            new ReadOnlySpan<nint>(next, Panel.Width).CopyTo(new Span<nint>(scratch.NextValueRows, Panel.Width));
-            if (next != found && Sse.IsSupported)
-            {
-                for (int j = first; j < end; j++)
-                {
-                    for (int i = cache.Dim * TRow.ElementBytes; i < source.Key.Dim * TRow.ElementBytes; i += 64) Sse.Prefetch0(next[j] + i);
-                }
-            }
+            *scratch.ValueAhead = new CacheAhead { Rows = found };
         }
         else
         {
             source.Rows(cache, source.Head, tile.Start, tile.First, tile.End, found);
-            source.NextRows(cache, source.Head, tile, found, scratch.NextValueRows);
-            if (cache.DType.IsFloat8())
+            int step = ValueTile<TSimd, TVector, TRow>.StepElements;
+            *scratch.ValueAhead = step == KeyTile<TSimd, TVector, TPanel>.StepElements && cache.IsLaidOutLike(source.Key)
+                ? scratch.KeyAhead->Of(source.Key, cache)
+                : CacheAhead.OfNextTile(source, cache, tile, found, step, scratch.ValueLines);
+            int stride = AttentionScratch.WideStride(cache.Dim);
+            for (int j = first; j < end && cache.DType.IsFloat8(); j++)
             {
-                int stride = AttentionScratch.WideStride(cache.Dim);
-                for (int j = first; j < end; j++)
-                {
-                    ushort* wide = scratch.WideValues + (j * stride);
-                    Widen(cache, scratch.Table, found[j], scratch.NextValueRows[j], wide);
-                    found[j] = (byte*)wide;
-                    scratch.NextValueRows[j] = found[j];
-                }
+                ushort* wide = scratch.WideValues + (j * stride);
+                Widen(cache, scratch.Table, found[j], wide);
+                found[j] = (byte*)wide;
             }
         }
 
@@ -112,12 +101,6 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         for (int j = first; j < end; j++)
         {
             float* target = scratch.ValueFloats + ((long)j * scratch.ValueStride);
-            byte* next = scratch.NextValueRows[j];
-            if (Sse.IsSupported)
-            {
-                for (int i = 0; i < cache.Dim * TRow.ElementBytes; i += 64) Sse.Prefetch0(next + i);
-            }
-
             int d = 0;
             for (; d + TSimd.Count <= cache.Dim; d += TSimd.Count) TSimd.Store(TRow.Load(found[j], d), target + d);
             if (d < cache.Dim) LoadTail(found[j], d, cache.Dim - d, target + d);
@@ -127,18 +110,18 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         return true;
     }
 
-    public static void Scores(int rows, int headDim, float* q, nint ldq, byte* panel, float* scores) =>
-        PanelTile<TSimd, TVector, TPanel>.Multiply(rows, (headDim + 1) / 2, q, ldq, panel, scores, Panel.Width, add: false);
+    public static void Scores(in AttentionScratch scratch, int headDim, int row, int count) => KeyTile<TSimd, TVector, TPanel>.Multiply(
+        count, (headDim + 1) / 2, scratch.Queries + ((long)row * scratch.QueryStride), scratch.QueryStride, scratch.KeyPanel, *scratch.KeyAhead,
+        scratch.Scores + ((long)row * Panel.Width));
 
     public static void AddValues(in KvTile tile, in AttentionScratch scratch, int valueDim, bool floats, int row, int count)
     {
         int first = tile.First - tile.Start, end = tile.End - tile.Start;
         int columns = (valueDim + TSimd.Count - 1) / TSimd.Count * TSimd.Count;
         float* p = scratch.Scores + ((long)row * Panel.Width), c = scratch.Values + ((long)row * scratch.ValueStride);
-        if (floats)
-            ValueTile<TSimd, TVector, F32Rows<TSimd, TVector>>.MultiplyAdd(count, first, end, p, Panel.Width, scratch.ValueRows, scratch.ValueRows, columns, c, scratch.ValueStride);
-        else
-            ValueTile<TSimd, TVector, TRow>.MultiplyAdd(count, first, end, p, Panel.Width, scratch.ValueRows, scratch.NextValueRows, columns, c, scratch.ValueStride);
+        byte** rows = scratch.ValueRows;
+        if (floats) ValueTile<TSimd, TVector, F32Rows<TSimd, TVector>>.MultiplyAdd(count, first, end, p, Panel.Width, rows, *scratch.ValueAhead, columns, c, scratch.ValueStride);
+        else ValueTile<TSimd, TVector, TRow>.MultiplyAdd(count, first, end, p, Panel.Width, rows, *scratch.ValueAhead, columns, c, scratch.ValueStride);
     }
 
     /// <summary>V whose tokens lie side by side: 16 bytes of tokens at a time become rows of floats.</summary>
@@ -147,6 +130,7 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         ref readonly CacheTensor cache = ref source.Value;
         int perUnit = 16 / cache.ElementBytes, stride = scratch.ValueStride;
         for (int j = 0; j < Panel.Width; j++) scratch.ValueRows[j] = (byte*)(scratch.ValueFloats + ((long)j * stride));
+        *scratch.ValueAhead = CacheAhead.OfNextTile(source, cache, tile, scratch.ValueRows, ValueTile<TSimd, TVector, TRow>.StepElements, scratch.ValueLines);
         if (cache.BlockSize % perUnit != 0)
         {
             for (int position = tile.First; position < tile.End; position++)
@@ -162,39 +146,25 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         for (int position = tile.First / perUnit * perUnit; position < tile.End; position += perUnit)
         {
             byte* at = cache.At(source.Block(position), position % cache.BlockSize, source.Head);
-            int later = position + Panel.Width;
-            byte* ahead = later < tile.Ahead ? cache.At(source.Block(later), later % cache.BlockSize, source.Head) : null;
             float* target = scratch.ValueFloats + ((long)(position - tile.Start) * stride);
             if (!cache.DType.IsFloat8())
             {
-                ValueColumns<TSimd, TVector>.Load(at, (nint)cache.RunBytes, ahead, cache.Dim, cache.DType, target, stride);
+                ValueColumns<TSimd, TVector>.Load(at, (nint)cache.RunBytes, cache.Dim, cache.DType, target, stride);
                 continue;
             }
 
             const int Piece = Float8Pieces<TSimd, TVector>.Piece, WideBytes = Piece * sizeof(ushort);
-            if (ahead != null && Sse.IsSupported)
-            {
-                for (int c = 0; c < cache.Dim; c += (int)Math.Max(1, 64 / cache.RunBytes)) Sse.Prefetch0(ahead + (c * cache.RunBytes));
-            }
-
             Float8Pieces<TSimd, TVector>.Widen(cache.DType, scratch.Table, at, (nint)cache.RunBytes, cache.Dim, scratch.WideValues);
-            ValueColumns<TSimd, TVector>.Load((byte*)scratch.WideValues, WideBytes, null, cache.Dim, DType.BF16, target, stride);
-            ValueColumns<TSimd, TVector>.Load((byte*)scratch.WideValues + (WideBytes / 2), WideBytes, null, cache.Dim, DType.BF16, target + (8L * stride), stride);
+            ValueColumns<TSimd, TVector>.Load((byte*)scratch.WideValues, WideBytes, cache.Dim, DType.BF16, target, stride);
+            ValueColumns<TSimd, TVector>.Load((byte*)scratch.WideValues + (WideBytes / 2), WideBytes, cache.Dim, DType.BF16, target + (8L * stride), stride);
         }
     }
 
     /// <summary>A token's 8-bit floats as consecutive bf16.</summary>
-    private static void Widen(in CacheTensor cache, byte* table, byte* row, byte* next, ushort* wide)
+    private static void Widen(in CacheTensor cache, byte* table, byte* row, ushort* wide)
     {
         const int Piece = Float8Pieces<TSimd, TVector>.Piece;
         nint stride = cache.Run < cache.Dim ? (nint)cache.RunBytes : Piece;
-        if (Sse.IsSupported)
-        {
-            // Chunks of neighbouring tokens share cache lines: every fourth token asks for them.
-            if (stride == Piece) for (int i = 0; i < cache.Dim; i += 64) Sse.Prefetch0(next + i);
-            else if (((nint)next & 48) == 0) for (int i = 0; i < cache.Dim / Piece; i++) Sse.Prefetch0(next + (i * stride));
-        }
-
         int pieces = cache.Dim / Piece, rest = cache.Dim % Piece;
         Float8Pieces<TSimd, TVector>.Widen(cache.DType, table, row, stride, pieces, wide);
         if (rest > 0) Float8Pieces<TSimd, TVector>.WidenRow(cache.DType, row + (pieces * Piece), wide + (pieces * Piece), rest);

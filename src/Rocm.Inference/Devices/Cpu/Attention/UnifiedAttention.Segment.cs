@@ -80,14 +80,20 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             int row = first * ratio, count = (end - first) * ratio;
             TReader.LoadKeys(work.Source, tile, scratch);
             bool floats = TReader.LoadValues(work.Source, tile, scratch, count);
-            float* scores = scratch.Scores + ((long)row * Panel.Width);
-            TReader.Scores(count, job->HeadDim, scratch.Queries + ((long)row * scratch.QueryStride), scratch.QueryStride, scratch.KeyPanel, scores);
-            for (int i = row; i < row + count; i++)
+            TReader.Scores(scratch, job->HeadDim, row, count);
+            if (job->SoftCap > 0 || job->Slopes != null)
             {
-                float factor = SoftmaxRow(
-                    job, scratch.Scores + ((long)i * Panel.Width), Panel.Width, start, work.FirstPosition + (i / ratio), tile.End,
-                    (work.Head * ratio) + (i % ratio), scratch.Lanes, ref scratch.Max[i], ref scratch.Sum[i]);
-                if (factor != 1) Scale(scratch.Values + ((long)i * scratch.ValueStride), scratch.ValueStride, factor);
+                for (int i = row; i < row + count; i++)
+                {
+                    float factor = SoftmaxRow(
+                        job, scratch.Scores + ((long)i * Panel.Width), Panel.Width, start, work.FirstPosition + (i / ratio), tile.End,
+                        (work.Head * ratio) + (i % ratio), scratch.Lanes, ref scratch.Max[i], ref scratch.Sum[i]);
+                    if (factor != 1) Scale(scratch.Values + ((long)i * scratch.ValueStride), scratch.ValueStride, factor);
+                }
+            }
+            else
+            {
+                SoftmaxRows(job, scratch, row, count, start, work.FirstPosition, tile.End);
             }
 
             TReader.AddValues(tile, scratch, job->ValueDim, floats, row, count);

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Rocm.Inference.Devices.Cpu.Panels;
 using Rocm.Inference.Devices.Cpu.Simd;
@@ -13,44 +14,71 @@ internal static unsafe class ValueColumns<TSimd, TVector>
     /// <summary>Widens 16 bytes of each channel: 4 tokens of f32, 8 of bf16 or f16.</summary>
     /// <param name="source">The tokens of channel 0.</param>
     /// <param name="channelBytes">From a channel to the next.</param>
-    /// <param name="ahead">Where the next tile's tokens of channel 0 are: the caches are asked for them. Null: none.</param>
     /// <param name="dim">Channels.</param>
     /// <param name="type">BF16, F16 or F32.</param>
     /// <param name="rows">[tokens, stride] floats; dim rounded up to 16 is written.</param>
     /// <param name="stride">Floats from a row to the next.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Load(byte* source, nint channelBytes, byte* ahead, int dim, DType type, float* rows, nint stride)
+    public static void Load(byte* source, nint channelBytes, int dim, DType type, float* rows, nint stride)
     {
         const int Channels = 16;
-        byte** channels = stackalloc byte*[Channels];
-        uint* words = stackalloc uint[4 * Channels];
-        int step = (int)Math.Max(1, 64 / channelBytes);
-        for (int c = 0; c < dim; c += Channels)
+        for (int c = 0; c < dim; c += Channels, source += Channels * channelBytes)
         {
-            for (int i = 0; i < Channels; i++) channels[i] = source + (Math.Min(c + i, dim - 1) * channelBytes);
-            if (ahead != null && Sse.IsSupported)
+            if (c + Channels > dim) LoadPart(source, channelBytes, dim - c, type, rows + c, stride);
+            else if (typeof(TSimd) == typeof(Simd512) && Avx512F.IsSupported && type == DType.BF16) LoadBf16(source, channelBytes, rows + c, stride);
+            else LoadWords(source, channelBytes, type, rows + c, stride);
+        }
+    }
+
+    /// <summary>16 channels in registers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void LoadBf16(byte* source, nint channelBytes, float* rows, nint stride)
+    {
+        PanelPacker.Transpose16(source, channelBytes, out Vector512<uint> w0, out Vector512<uint> w1, out Vector512<uint> w2, out Vector512<uint> w3);
+        StorePair(w0, rows, stride);
+        StorePair(w1, rows + (2 * stride), stride);
+        StorePair(w2, rows + (4 * stride), stride);
+        StorePair(w3, rows + (6 * stride), stride);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StorePair(Vector512<uint> words, float* rows, nint stride)
+    {
+        Simd512.LowBf16(words.AsSingle()).Store(rows);
+        Simd512.HighBf16(words.AsSingle()).Store(rows + stride);
+    }
+
+    /// <summary>16 channels by way of their transposed words.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void LoadWords(byte* source, nint channelBytes, DType type, float* rows, nint stride)
+    {
+        const int Channels = 16;
+        uint* words = stackalloc uint[4 * Channels];
+        PanelPacker.Transpose16(source, channelBytes, words, Channels);
+        for (int k = 0; k < 4; k++)
+        {
+            float* word = (float*)words + (k * Channels);
+            if (type == DType.F32)
             {
-                for (int i = 0; i < Channels; i += step) Sse.Prefetch0(ahead + ((c + i) * channelBytes));
+                for (int i = 0; i < Channels; i += TSimd.Count) TSimd.Store(TSimd.Load(word + i), rows + (k * stride) + i);
+                continue;
             }
 
-            PanelPacker.Transpose16(channels, 0, words, Channels);
-            for (int k = 0; k < 4; k++)
+            float* even = rows + (2 * k * stride), odd = even + stride;
+            for (int i = 0; i < Channels; i += TSimd.Count)
             {
-                float* word = (float*)words + (k * Channels);
-                if (type == DType.F32)
-                {
-                    for (int i = 0; i < Channels; i += TSimd.Count) TSimd.Store(TSimd.Load(word + i), rows + (k * stride) + c + i);
-                    continue;
-                }
-
-                float* even = rows + (2 * k * stride) + c, odd = even + stride;
-                for (int i = 0; i < Channels; i += TSimd.Count)
-                {
-                    TVector pair = TSimd.Load(word + i);
-                    TSimd.Store(type == DType.BF16 ? TSimd.LowBf16(pair) : TSimd.LowF16(pair), even + i);
-                    TSimd.Store(type == DType.BF16 ? TSimd.HighBf16(pair) : TSimd.HighF16(pair), odd + i);
-                }
+                TVector pair = TSimd.Load(word + i);
+                TSimd.Store(type == DType.BF16 ? TSimd.LowBf16(pair) : TSimd.LowF16(pair), even + i);
+                TSimd.Store(type == DType.BF16 ? TSimd.HighBf16(pair) : TSimd.HighF16(pair), odd + i);
             }
         }
+    }
+
+    /// <summary>Fewer channels: the others repeat the last one.</summary>
+    private static void LoadPart(byte* source, nint channelBytes, int count, DType type, float* rows, nint stride)
+    {
+        byte* channels = stackalloc byte[16 * 16];
+        for (int i = 0; i < 16; i++) Unsafe.CopyBlockUnaligned(channels + (16 * i), source + (Math.Min(i, count - 1) * channelBytes), 16);
+        LoadWords(channels, 16, type, rows, stride);
     }
 }

@@ -56,31 +56,36 @@ internal static unsafe class ValueTile<TSimd, TVector, TRow>
     where TVector : struct
     where TRow : struct, IRowReader<TSimd, TVector>
 {
+    /// <summary>Columns of a register tile.</summary>
+    public static int StepElements => 2 * TSimd.Count;
+
     /// <param name="rows">Rows of P and C.</param>
     /// <param name="first">First position.</param>
     /// <param name="end">End of the positions.</param>
     /// <param name="p">[rows, ..]: column j belongs to position j.</param>
     /// <param name="ldp">Elements from a row of P to the next.</param>
     /// <param name="v">V's row of each position.</param>
-    /// <param name="next">Rows that are read after these: the caches are asked for them. <paramref name="v"/> when there are none.</param>
+    /// <param name="ahead">What is asked for, one line with each step.</param>
     /// <param name="columns">Elements of a row; whole vectors.</param>
     /// <param name="c">[rows, columns].</param>
     /// <param name="ldc">Elements from a row of C to the next.</param>
-    public static void MultiplyAdd(int rows, int first, int end, float* p, nint ldp, byte** v, byte** next, int columns, float* c, nint ldc)
+    public static void MultiplyAdd(int rows, int first, int end, float* p, nint ldp, byte** v, in CacheAhead ahead, int columns, float* c, nint ldc)
     {
         int column = 0;
-        for (; column + (2 * TSimd.Count) <= columns; column += 2 * TSimd.Count)
+        for (; column + StepElements <= columns; column += StepElements)
         {
             float* x = p, y = c + column;
-            byte** ahead = next;
+            int step = column / StepElements;
+            byte** lines = ahead.Rows + (step * ahead.RowStep);
+            nint offset = ahead.Offset;
             int left = rows;
             if (TSimd.TileRows == 8)
             {
-                for (; left >= 8; left -= 8, x += 8 * ldp, y += 8 * ldc, ahead = v) Tile8(first, end, x, ldp, v, ahead, column, y, ldc);
+                for (; left >= 8; left -= 8, x += 8 * ldp, y += 8 * ldc, lines = v, offset = 0) Tile8(first, end, x, ldp, v, lines, offset, column, y, ldc);
             }
 
-            for (; left >= 4; left -= 4, x += 4 * ldp, y += 4 * ldc, ahead = v) Tile4(first, end, x, ldp, v, ahead, column, y, ldc);
-            for (; left >= 1; left--, x += ldp, y += ldc, ahead = v) Tile1(first, end, x, v, ahead, column, y);
+            for (; left >= 4; left -= 4, x += 4 * ldp, y += 4 * ldc, lines = v, offset = 0) Tile4(first, end, x, ldp, v, lines, offset, column, y, ldc);
+            for (; left >= 1; left--, x += ldp, y += ldc, lines = v, offset = 0) Tile1(first, end, x, v, lines, offset, column, y);
         }
 
         if (column >= columns) return;
@@ -88,13 +93,13 @@ internal static unsafe class ValueTile<TSimd, TVector, TRow>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Prefetch(byte* row, nint column)
+    private static void Prefetch(byte* line)
     {
-        if (Sse.IsSupported) Sse.Prefetch0(row + (column * TRow.ElementBytes));
+        if (Sse.IsSupported) Sse.Prefetch0(line);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile8(int first, int end, float* p, nint ldp, byte** v, byte** next, nint column, float* c, nint ldc)
+    private static void Tile8(int first, int end, float* p, nint ldp, byte** v, byte** lines, nint offset, nint column, float* c, nint ldc)
     {
         int lanes = TSimd.Count;
         float* p1 = p + ldp, p2 = p1 + ldp, p3 = p2 + ldp, p4 = p3 + ldp, p5 = p4 + ldp, p6 = p5 + ldp, p7 = p6 + ldp;
@@ -106,7 +111,7 @@ internal static unsafe class ValueTile<TSimd, TVector, TRow>
         for (nint j = first; j < end; j++)
         {
             byte* row = v[j];
-            Prefetch(next[j], column);
+            Prefetch(lines[j] + offset);
             TVector b0 = TRow.Load(row, column), b1 = TRow.Load(row, column + lanes);
             TVector x = TSimd.Create(p[j]);
             s00 = TSimd.MultiplyAdd(x, b0, s00);
@@ -145,7 +150,7 @@ internal static unsafe class ValueTile<TSimd, TVector, TRow>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile4(int first, int end, float* p, nint ldp, byte** v, byte** next, nint column, float* c, nint ldc)
+    private static void Tile4(int first, int end, float* p, nint ldp, byte** v, byte** lines, nint offset, nint column, float* c, nint ldc)
     {
         int lanes = TSimd.Count;
         float* p1 = p + ldp, p2 = p1 + ldp, p3 = p2 + ldp;
@@ -155,7 +160,7 @@ internal static unsafe class ValueTile<TSimd, TVector, TRow>
         for (nint j = first; j < end; j++)
         {
             byte* row = v[j];
-            Prefetch(next[j], column);
+            Prefetch(lines[j] + offset);
             TVector b0 = TRow.Load(row, column), b1 = TRow.Load(row, column + lanes);
             TVector x = TSimd.Create(p[j]);
             s00 = TSimd.MultiplyAdd(x, b0, s00);
@@ -178,13 +183,13 @@ internal static unsafe class ValueTile<TSimd, TVector, TRow>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile1(int first, int end, float* p, byte** v, byte** next, nint column, float* c)
+    private static void Tile1(int first, int end, float* p, byte** v, byte** lines, nint offset, nint column, float* c)
     {
         TVector s0 = TSimd.Load(c), s1 = TSimd.Load(c + TSimd.Count);
         for (nint j = first; j < end; j++)
         {
             byte* row = v[j];
-            Prefetch(next[j], column);
+            Prefetch(lines[j] + offset);
             TVector x = TSimd.Create(p[j]);
             s0 = TSimd.MultiplyAdd(x, TRow.Load(row, column), s0);
             s1 = TSimd.MultiplyAdd(x, TRow.Load(row, column + TSimd.Count), s1);

@@ -15,11 +15,10 @@ internal static unsafe class PanelPacker
     /// <param name="rows">48 addresses of the first element; null for a column of zeros.</param>
     /// <param name="columns">Elements of a row.</param>
     /// <param name="panel">[columns/2 rounded up][48] words.</param>
-    /// <param name="next">Rows that are read later: the caches are asked for them. Null: none.</param>
-    public static void Pack16(ushort** rows, int columns, uint* panel, byte** next = null)
+    public static void Pack16(ushort** rows, int columns, uint* panel)
     {
         int words = columns / 2;
-        Transpose((byte**)rows, next, 0, words, panel);
+        Transpose((byte**)rows, words, panel);
         if ((columns & 1) == 0) return;
         uint* last = panel + ((long)words * Panel.Width);
         for (int j = 0; j < Panel.Width; j++) last[j] = rows[j] == null ? 0u : rows[j][columns - 1];
@@ -32,7 +31,7 @@ internal static unsafe class PanelPacker
     public static void Pack8(byte** rows, int bytes, uint* panel)
     {
         int words = bytes / sizeof(uint), left = bytes % sizeof(uint);
-        Transpose(rows, null, 0, words, panel);
+        Transpose(rows, words, panel);
         if (left == 0) return;
         uint* last = panel + ((long)words * Panel.Width);
         for (int j = 0; j < Panel.Width; j++)
@@ -46,10 +45,9 @@ internal static unsafe class PanelPacker
     /// <param name="rows">48 addresses of the first element; null for a column of zeros.</param>
     /// <param name="columns">Elements of a row.</param>
     /// <param name="panel">[columns rounded up to even][48] floats.</param>
-    /// <param name="next">Rows that are read later: the caches are asked for them. Null: none.</param>
-    public static void Pack32(uint** rows, int columns, uint* panel, byte** next = null)
+    public static void Pack32(uint** rows, int columns, uint* panel)
     {
-        Transpose((byte**)rows, next, 0, columns, panel);
+        Transpose((byte**)rows, columns, panel);
         if ((columns & 1) != 0) new Span<uint>(panel + ((long)columns * Panel.Width), Panel.Width).Clear();
     }
 
@@ -57,11 +55,23 @@ internal static unsafe class PanelPacker
     /// <param name="rows">48 addresses of the first run; null for a column of zeros.</param>
     /// <param name="runs">Runs of a row.</param>
     /// <param name="runBytes">From a run to the next.</param>
+    /// <param name="grouped">True when 16 rows at a time, from the first on, are 16 bytes apart.</param>
     /// <param name="panel">[4 · runs][48] words.</param>
-    /// <param name="next">As for the others.</param>
-    public static void PackRuns(byte** rows, int runs, long runBytes, uint* panel, byte** next = null)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void PackRuns(byte** rows, int runs, long runBytes, bool grouped, uint* panel)
     {
-        for (int run = 0; run < runs; run++, panel += 4 * Panel.Width) Transpose(rows, next, run * runBytes, 4, panel);
+        for (int j = 0; j < Panel.Width; j += 16)
+        {
+            uint* target = panel + j;
+            bool full = !AnyNull(rows + j);
+            for (int run = 0; run < runs; run++, target += 4 * Panel.Width)
+            {
+                long offset = run * runBytes;
+                if (full && grouped) Transpose16(rows[j] + offset, 16, target, Panel.Width);
+                else if (full) Transpose16(rows + j, offset, target, Panel.Width);
+                else CopyWords(rows + j, offset, 4, target);
+            }
+        }
     }
 
     /// <summary>Transposes 16 rows of 4 words.</summary>
@@ -74,66 +84,89 @@ internal static unsafe class PanelPacker
     {
         if (Avx512F.IsSupported)
         {
-            Vector512<uint> a = Four(rows, offset), b = Four(rows + 1, offset), c = Four(rows + 2, offset), d = Four(rows + 3, offset);
-            Vector512<ulong> abLow = Avx512F.UnpackLow(a, b).AsUInt64(), abHigh = Avx512F.UnpackHigh(a, b).AsUInt64();
-            Vector512<ulong> cdLow = Avx512F.UnpackLow(c, d).AsUInt64(), cdHigh = Avx512F.UnpackHigh(c, d).AsUInt64();
-            Avx512F.UnpackLow(abLow, cdLow).AsUInt32().Store(target);
-            Avx512F.UnpackHigh(abLow, cdLow).AsUInt32().Store(target + stride);
-            Avx512F.UnpackLow(abHigh, cdHigh).AsUInt32().Store(target + (2 * stride));
-            Avx512F.UnpackHigh(abHigh, cdHigh).AsUInt32().Store(target + (3 * stride));
-            return;
-        }
-
-        if (Avx2.IsSupported)
-        {
-            for (int half = 0; half < 16; half += 8, rows += 8, target += 8)
-            {
-                Vector256<uint> a = Two(rows, offset), b = Two(rows + 1, offset), c = Two(rows + 2, offset), d = Two(rows + 3, offset);
-                Vector256<ulong> abLow = Avx2.UnpackLow(a, b).AsUInt64(), abHigh = Avx2.UnpackHigh(a, b).AsUInt64();
-                Vector256<ulong> cdLow = Avx2.UnpackLow(c, d).AsUInt64(), cdHigh = Avx2.UnpackHigh(c, d).AsUInt64();
-                Avx2.UnpackLow(abLow, cdLow).AsUInt32().Store(target);
-                Avx2.UnpackHigh(abLow, cdLow).AsUInt32().Store(target + stride);
-                Avx2.UnpackLow(abHigh, cdHigh).AsUInt32().Store(target + (2 * stride));
-                Avx2.UnpackHigh(abHigh, cdHigh).AsUInt32().Store(target + (3 * stride));
-            }
-
+            // Rows 0, 4, 8 and 12 in one vector, so that unpacking within 128 bits puts the words of 16 rows side by side.
+            Unpack(
+                Four(rows[0] + offset, rows[4] + offset, rows[8] + offset, rows[12] + offset),
+                Four(rows[1] + offset, rows[5] + offset, rows[9] + offset, rows[13] + offset),
+                Four(rows[2] + offset, rows[6] + offset, rows[10] + offset, rows[14] + offset),
+                Four(rows[3] + offset, rows[7] + offset, rows[11] + offset, rows[15] + offset),
+                out Vector512<uint> w0, out Vector512<uint> w1, out Vector512<uint> w2, out Vector512<uint> w3);
+            w0.Store(target);
+            w1.Store(target + stride);
+            w2.Store(target + (2 * stride));
+            w3.Store(target + (3 * stride));
             return;
         }
 
         for (int j = 0; j < 16; j += 4) Transpose4(Load(rows[j], offset), Load(rows[j + 1], offset), Load(rows[j + 2], offset), Load(rows[j + 3], offset), target + j, stride);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Transpose(byte** rows, byte** next, long offset, int words, uint* panel)
+    /// <summary>The same for rows at equal distances.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Transpose16(byte* first, nint rowBytes, uint* target, nint stride)
     {
-        // Strips of 64 bytes (one cache line of each row), groups of 16 rows, blocks of 16 × 4 words.
-        for (int strip = 0; strip < words; strip += 16)
+        if (Avx512F.IsSupported)
         {
-            int end = Math.Min(words, strip + 16);
-            for (int j = 0; j < Panel.Width; j += 16)
-            {
-                if (next != null) Prefetch(next + j, offset + (strip * sizeof(uint)), words >= 16 ? 1 : 16 / words);
-                uint* target = panel + ((long)strip * Panel.Width) + j;
-                int i = strip;
-                if (!AnyNull(rows + j))
-                {
-                    for (; i + 4 <= end; i += 4, target += 4 * Panel.Width) Transpose16(rows + j, offset + (i * sizeof(uint)), target, Panel.Width);
-                }
+            Transpose16(first, rowBytes, out Vector512<uint> w0, out Vector512<uint> w1, out Vector512<uint> w2, out Vector512<uint> w3);
+            w0.Store(target);
+            w1.Store(target + stride);
+            w2.Store(target + (2 * stride));
+            w3.Store(target + (3 * stride));
+            return;
+        }
 
-                for (; i < end; i++, target += Panel.Width)
-                {
-                    for (int k = 0; k < 16; k++) target[k] = rows[j + k] == null ? 0 : *(uint*)(rows[j + k] + offset + (i * sizeof(uint)));
-                }
+        for (int j = 0; j < 16; j += 4, first += 4 * rowBytes)
+            Transpose4(Load(first, 0), Load(first, rowBytes), Load(first, 2 * rowBytes), Load(first, 3 * rowBytes), target + j, stride);
+    }
+
+    /// <summary>Word k of 16 rows at equal distances. Only with AVX-512.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Transpose16(byte* first, nint rowBytes, out Vector512<uint> w0, out Vector512<uint> w1, out Vector512<uint> w2, out Vector512<uint> w3)
+    {
+        if (rowBytes == 16)
+        {
+            Unpack(Vector512.Load((uint*)first), Vector512.Load((uint*)(first + 64)), Vector512.Load((uint*)(first + 128)), Vector512.Load((uint*)(first + 192)), out w0, out w1, out w2, out w3);
+            Vector512<uint> order = Vector512.Create(0u, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            w0 = Avx512F.PermuteVar16x32(w0, order);
+            w1 = Avx512F.PermuteVar16x32(w1, order);
+            w2 = Avx512F.PermuteVar16x32(w2, order);
+            w3 = Avx512F.PermuteVar16x32(w3, order);
+            return;
+        }
+
+        nint four = 4 * rowBytes;
+        byte* second = first + rowBytes, third = second + rowBytes, fourth = third + rowBytes;
+        Unpack(
+            Four(first, first + four, first + (2 * four), first + (3 * four)),
+            Four(second, second + four, second + (2 * four), second + (3 * four)),
+            Four(third, third + four, third + (2 * four), third + (3 * four)),
+            Four(fourth, fourth + four, fourth + (2 * four), fourth + (3 * four)),
+            out w0, out w1, out w2, out w3);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Transpose(byte** rows, int words, uint* panel)
+    {
+        // Groups of 16 rows, blocks of 16 × 4 words.
+        for (int j = 0; j < Panel.Width; j += 16)
+        {
+            uint* target = panel + j;
+            int i = 0;
+            if (!AnyNull(rows + j))
+            {
+                for (; i + 4 <= words; i += 4, target += 4 * Panel.Width) Transpose16(rows + j, i * sizeof(uint), target, Panel.Width);
             }
+
+            CopyWords(rows + j, i * sizeof(uint), words - i, target);
         }
     }
 
-    // Addresses may be null where there is no row: a prefetch of nothing is harmless.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Prefetch(byte** rows, long offset, int step)
+    private static void CopyWords(byte** rows, long offset, int words, uint* target)
     {
-        if (!Sse.IsSupported) return;
-        for (int k = 0; k < 16; k += step) Sse.Prefetch0(rows[k] + offset);
+        for (int i = 0; i < words; i++, target += Panel.Width)
+        {
+            for (int k = 0; k < 16; k++) target[k] = rows[k] == null ? 0 : *(uint*)(rows[k] + offset + (i * sizeof(uint)));
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -147,19 +180,27 @@ internal static unsafe class PanelPacker
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<uint> Load(byte* row, long offset) => Vector128.Load((uint*)(row + offset));
 
-    // Rows 0, 4, 8 and 12, so that unpacking within 128 bits puts the words of 16 rows side by side.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<uint> Four(byte** rows, long offset)
+    private static Vector512<uint> Four(byte* a, byte* b, byte* c, byte* d)
     {
-        Vector512<uint> four = Load(rows[0], offset).ToVector256Unsafe().ToVector512Unsafe();
-        four = Avx512F.InsertVector128(four, Load(rows[4], offset), 1);
-        four = Avx512F.InsertVector128(four, Load(rows[8], offset), 2);
-        return Avx512F.InsertVector128(four, Load(rows[12], offset), 3);
+        Vector512<uint> four = Load(a, 0).ToVector256Unsafe().ToVector512Unsafe();
+        four = Avx512F.InsertVector128(four, Load(b, 0), 1);
+        four = Avx512F.InsertVector128(four, Load(c, 0), 2);
+        return Avx512F.InsertVector128(four, Load(d, 0), 3);
     }
 
+    /// <summary>Within each 128 bits: word k of the four operands side by side.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<uint> Two(byte** rows, long offset) =>
-        Avx2.InsertVector128(Load(rows[0], offset).ToVector256Unsafe(), Load(rows[4], offset), 1);
+    private static void Unpack(
+        Vector512<uint> a, Vector512<uint> b, Vector512<uint> c, Vector512<uint> d, out Vector512<uint> w0, out Vector512<uint> w1, out Vector512<uint> w2, out Vector512<uint> w3)
+    {
+        Vector512<ulong> abLow = Avx512F.UnpackLow(a, b).AsUInt64(), abHigh = Avx512F.UnpackHigh(a, b).AsUInt64();
+        Vector512<ulong> cdLow = Avx512F.UnpackLow(c, d).AsUInt64(), cdHigh = Avx512F.UnpackHigh(c, d).AsUInt64();
+        w0 = Avx512F.UnpackLow(abLow, cdLow).AsUInt32();
+        w1 = Avx512F.UnpackHigh(abLow, cdLow).AsUInt32();
+        w2 = Avx512F.UnpackLow(abHigh, cdHigh).AsUInt32();
+        w3 = Avx512F.UnpackHigh(abHigh, cdHigh).AsUInt32();
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Transpose4(Vector128<uint> a, Vector128<uint> b, Vector128<uint> c, Vector128<uint> d, uint* target, nint stride)

@@ -1,0 +1,87 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+using Rocm.Inference.Devices.Cpu.Panels;
+
+namespace Rocm.Inference.Devices.Cpu.Attention;
+
+/// <summary>
+/// The cache lines of the next tile's keys or values. They are asked for one by one during the products of this tile: a burst would only wait for
+/// the few requests that a processor can have on their way, and products that ask for nothing leave the memory idle. Lines are in the order of their
+/// addresses, which the hardware's own prefetcher follows. Step s of position j asks for Rows[s · RowStep + j] + Offset.
+/// </summary>
+internal unsafe struct CacheAhead
+{
+    private const int LineBytes = 64;
+
+    // Elements of a head that the narrowest register tile takes in a step.
+    private const int MinStepElements = 8;
+
+    public byte** Rows;
+    public int RowStep;
+
+    /// <summary>Bytes that are added to every address.</summary>
+    public nint Offset;
+
+    /// <summary>The same steps over lines that have been asked for already.</summary>
+    public readonly CacheAhead Again() => new() { Rows = Rows, Offset = Offset };
+
+    /// <summary>Addresses that <see cref="OfNextTile"/> writes at most.</summary>
+    public static int Bound(in CacheTensor cache)
+    {
+        int lines = (((cache.Dim * cache.ElementBytes) + LineBytes - 1) / LineBytes) + 1;
+        int runs = cache.Run < cache.Dim ? cache.Dim / cache.Run : 1;
+        return (Panel.Width * (Math.Max(lines, Math.Max(runs, cache.Dim / MinStepElements)) + 1)) + 4;
+    }
+
+    /// <summary>Finds the lines of the tile after this one, as far as the same thread reads it.</summary>
+    /// <param name="source">The sequence.</param>
+    /// <param name="cache">Its keys or values.</param>
+    /// <param name="tile">This tile.</param>
+    /// <param name="current">Addresses of this tile's rows: they stand where there is nothing to ask for.</param>
+    /// <param name="stepElements">Elements of a head that a step takes.</param>
+    /// <param name="lines">Gets the addresses.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static CacheAhead OfNextTile(in KvTileSource source, in CacheTensor cache, in KvTile tile, byte** current, int stepElements, byte** lines)
+    {
+        int position = tile.Start + Panel.Width, end = Math.Min(position + Panel.Width, tile.Ahead);
+        byte* any = current[tile.First - tile.Start];
+        int count = 0;
+        while (position < end)
+        {
+            int offset = position % cache.BlockSize;
+            int tokens = Math.Min(end - position, cache.TokensPerGroup == cache.BlockSize ? cache.BlockSize - offset : cache.TokensPerGroup - (offset % cache.TokensPerGroup));
+            byte* at = cache.At(source.Block(position), offset, source.Head);
+            long bytes = tokens * cache.TokenBytes;
+            if (cache.Run == cache.Dim) for (int i = 0; i < tokens; i++, at += cache.TokenBytes) count = Add(at, (long)cache.Dim * cache.ElementBytes, lines, count);
+            else if (bytes == cache.RunBytes) count = Add(at, cache.Dim / cache.Run * bytes, lines, count);
+            else for (int c = 0; c < cache.Dim; c += cache.Run, at += cache.RunBytes) count = Add(at, bytes, lines, count);
+            position += tokens;
+        }
+
+        // One line a step; what is more goes at once.
+        int steps = (cache.Dim + stepElements - 1) / stepElements * Panel.Width;
+        for (; count < steps; count++) lines[count] = any;
+        if (Sse.IsSupported)
+        {
+            for (int i = steps; i < count; i++) Sse.Prefetch0(lines[i]);
+        }
+
+        return new CacheAhead { Rows = lines, RowStep = Panel.Width };
+    }
+
+    /// <summary>The lines of a tensor with the same distances as another one, whose lines have been found.</summary>
+    public readonly CacheAhead Of(in CacheTensor other, in CacheTensor cache) => this with { Offset = (nint)(cache.Address - other.Address) };
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Add(byte* from, long bytes, byte** lines, int count)
+    {
+        // Four at a time: up to three past the end are overwritten or not counted.
+        long line = (nint)from & -LineBytes, end = (nint)from + bytes;
+        Vector256<long> four = Vector256.Create(line) + Vector256.Create(0L, LineBytes, 2 * LineBytes, 3 * LineBytes);
+        Vector256<long> step = Vector256.Create(4L * LineBytes);
+        byte** target = lines + count;
+        for (long at = line; at < end; at += 4 * LineBytes, target += 4, four += step) four.Store((long*)target);
+        return count + (int)((end - line + LineBytes - 1) / LineBytes);
+    }
+}

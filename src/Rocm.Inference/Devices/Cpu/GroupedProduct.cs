@@ -4,7 +4,7 @@ namespace Rocm.Inference.Devices.Cpu;
 
 /// <summary>
 /// Products in which ranges of rows have weights of their own (experts, heads). Rows are numbered in the order of their weights. They go in
-/// blocks: the crew copies a block's rows into the padded buffer, then shares out the items (range of rows of one weight, panel, chunk of rows).
+/// blocks: the crew copies a block's rows into the padded buffer, then shares out the items (range of rows of one weight, some panels, chunk of rows).
 /// So a few rows still keep every thread busy, many rows of one weight use the widest register tiles, and weights without rows have no items.
 /// A row's sums do not depend on the range that it is in: the tiles are those of <see cref="Linear"/>.
 /// </summary>
@@ -28,6 +28,7 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
         job->BlockRows = (int)Math.Min(job->Rows, Math.Max(RowBlock, fitting));
         job->PackedBlock = (long)job->BlockRows * job->PackedStride;
 
+        job->PanelsPerItem = PanelsPerItem(layout, Math.Min(job->Rows, weights.Count));
         bool alone = (long)job->Rows * columns * layout.OutputFeatures < LinearSharedFrom;
         using Lock.Scope turn = crew.Enter();
         crew.ReserveScratch(ProductScratch);
@@ -40,11 +41,24 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
         crew.Run(MultiplyGroupsOf(layout.Format), job, alone);
     }
 
+    /// <summary>
+    /// Panels of a weight lie one after the other: an item of several short ones is one long stream, which the processor reads ahead of. There
+    /// must still be enough items to keep every thread busy to the end.
+    /// </summary>
+    private int PanelsPerItem(PanelLayout layout, int members)
+    {
+        const long StreamBytes = 256 * 1024;
+        const int ItemsPerThread = 16;
+        long most = (long)members * layout.NumPanels / ((long)ItemsPerThread * crew.NumThreads);
+        return (int)Math.Clamp(Math.Min(StreamBytes / layout.PanelBytes, most), 1, layout.NumPanels);
+    }
+
     /// <summary>Cuts the rows where the weight changes and where a block ends.</summary>
     /// <returns>The number of runs; one more that ends the list follows.</returns>
     private static int ListRuns(GroupJob* job, int count, int* offsets)
     {
         GroupRun* run = job->Runs;
+        int itemsOfChunk = (job->NumPanels + job->PanelsPerItem - 1) / job->PanelsPerItem;
         int item = 0;
         for (int member = 0; member < count; member++)
         {
@@ -54,7 +68,7 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
             {
                 int rows = Math.Min(end, (row / job->BlockRows * job->BlockRows) + job->BlockRows) - row;
                 *run++ = new GroupRun { Member = member, FirstRow = row, Rows = rows, FirstItem = item };
-                item = checked(item + (job->NumPanels * Chunks(rows)));
+                item = checked(item + (itemsOfChunk * Chunks(rows)));
                 row += rows;
             }
         }
@@ -104,18 +118,22 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
         where TProduct : IPanelProduct
     {
         int chunks = Chunks(run->Rows);
-        int panel = item / chunks;
+        int panel = item / chunks * job->PanelsPerItem;
+        int end = Math.Min(panel + job->PanelsPerItem, job->NumPanels);
         int first = item % chunks * RowChunk;
         int rows = Math.Min(RowChunk, run->Rows - first);
         int row = run->FirstRow + first;
-        byte* b = job->Panels + ((((long)run->Member * job->NumPanels) + panel) * job->PanelBytes);
         float* a = job->Packed + ((long)(row - block) * job->PackedStride);
-        MultiplyPanel<TProduct>(rows, job->X.Columns, a, job->PackedStride, job->PackedBlock, b, sums);
+        for (; panel < end; panel++)
+        {
+            byte* b = job->Panels + ((((long)run->Member * job->NumPanels) + panel) * job->PanelBytes);
+            MultiplyPanel<TProduct>(rows, job->X.Columns, a, job->PackedStride, job->PackedBlock, b, sums);
 
-        int column = panel * Panel.Width;
-        int count = Math.Min(Panel.Width, job->Y.Columns - column);
-        float* bias = job->Bias == null ? null : job->Bias + ((long)run->Member * job->Y.Columns) + column;
-        for (int r = 0; r < rows; r++) StoreSums(sums + (r * Panel.Width), bias, job->Y.Row(job->Target(row + r)) + column, count, accumulate: false);
+            int column = panel * Panel.Width;
+            int count = Math.Min(Panel.Width, job->Y.Columns - column);
+            float* bias = job->Bias == null ? null : job->Bias + ((long)run->Member * job->Y.Columns) + column;
+            for (int r = 0; r < rows; r++) StoreSums(sums + (r * Panel.Width), bias, job->Y.Row(job->Target(row + r)) + column, count, accumulate: false);
+        }
     }
 
     /// <summary>Rows of one weight within one block.</summary>
@@ -144,6 +162,7 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
         public byte* Panels;
         public long PanelBytes;
         public int NumPanels;
+        public int PanelsPerItem;
         public float* Bias;
 
         /// <summary>[k blocks, BlockRows, PackedStride].</summary>

@@ -14,15 +14,18 @@ internal sealed record Arguments
         The model
           --model FOLDER            a Hugging Face model folder
           --config FILE             a config.json: random weights of its shape, no download; or the name of one that
-                                    comes with this program: gqa8-llama, llama-15m or
-                                    llama-1b                                             (default: gqa8-llama)
+                                    comes with this program:                       (default: qwen3-moe-gqa8)
+                                      qwen3-moe-gqa8   experts, 8 query heads on 1 KV head of 128
+                                      deepseek-mla16   experts, latent attention of 512 + 64 with 16 heads
+                                      llama-1b         22 dense layers, 1.1 billion parameters
+                                      llama-15m        6 dense layers, 15 million parameters
           --dtype TYPE              type of the random weights: bf16, f16 or f32         (default: bf16)
           --save FOLDER             keep the random model there, for --model             (default: it is deleted)
 
         The load
-          --input-len N             tokens of a prompt                                   (default: 256)
-          --output-len N            tokens to generate                                   (default: 32)
-          --concurrency N[,N...]    requests at a time; each is measured                 (default: 4)
+          --input-len N             tokens of a prompt                                   (default: 1024)
+          --output-len N            tokens to generate                                   (default: 64)
+          --concurrency N[,N...]    requests at a time; each is measured                 (default: 8)
           --requests N              requests of a measurement     (default: one for each of the concurrent)
           --rounds N                measurements of each backend; the median counts      (default: 3)
           --seed N                  seed of prompts and random weights                   (default: 1)
@@ -44,17 +47,17 @@ internal sealed record Arguments
 
     public string? ModelFolder { get; private set; }
 
-    public string Config { get; private set; } = "gqa8-llama";
+    public string Config { get; private set; } = "qwen3-moe-gqa8";
 
     public DType WeightType { get; private set; } = DType.BF16;
 
     public string? SaveFolder { get; private set; }
 
-    public int InputLength { get; private set; } = 256;
+    public int InputLength { get; private set; } = 1024;
 
-    public int OutputLength { get; private set; } = 32;
+    public int OutputLength { get; private set; } = 64;
 
-    public IReadOnlyList<int> Concurrencies { get; private set; } = [4];
+    public IReadOnlyList<int> Concurrencies { get; private set; } = [8];
 
     /// <summary>Null: as many as run at a time.</summary>
     public int? NumRequests { get; private set; }

@@ -10,8 +10,6 @@ namespace Benchmark;
 /// </summary>
 internal sealed class Experiment(Arguments arguments, BackendSurvey survey, string model, IReadOnlyList<string> backends, ProgressLine progress)
 {
-    // A method is compiled to its best after 30 calls; sessions after a backend's first only have new memory to touch.
-    private const int FirstWarmUpTokens = 40;
     private const int WarmUpTokens = 4;
     private const int WarmUpInput = 32;
 
@@ -38,7 +36,7 @@ internal sealed class Experiment(Arguments arguments, BackendSurvey survey, stri
     private async Task RunAsync(string backend, int round, CancellationToken cancellationToken)
     {
         await using InferenceSession session = await InferenceSession.LoadAsync(model, BackendSurvey.Options(arguments, backend), progress, cancellationToken);
-        await WarmUpAsync(session, round == 0 ? FirstWarmUpTokens : WarmUpTokens, cancellationToken);
+        await WarmUpAsync(session, cancellationToken);
         foreach (int concurrency in arguments.Concurrencies)
         {
             _doing = $"{backend}, concurrency {concurrency}, round {round + 1} of {arguments.NumRounds}";
@@ -54,15 +52,13 @@ internal sealed class Experiment(Arguments arguments, BackendSurvey survey, stri
     }
 
     // One whole prompt, and as many requests at once as will be measured: kernels, buffers and pages are then in use as they will be.
-    private async Task WarmUpAsync(InferenceSession session, int numTokens, CancellationToken cancellationToken)
+    private async Task WarmUpAsync(InferenceSession session, CancellationToken cancellationToken)
     {
-        int most = arguments.Concurrencies.Max();
-        int input = Math.Min(WarmUpInput, arguments.InputLength);
+        int tokens = Math.Min(WarmUpTokens, arguments.OutputLength), most = arguments.Concurrencies.Max();
         progress.Show("warming up", (double)_tokensDone / TokensTotal);
-        await new Workload(1, arguments.InputLength, session.Model.VocabSize, arguments.Seed + 1)
-            .RunAsync(session, 1, Math.Min(WarmUpTokens, arguments.OutputLength), _ => { }, cancellationToken);
-        await new Workload(most, input, session.Model.VocabSize, arguments.Seed + 2)
-            .RunAsync(session, most, Math.Min(numTokens, arguments.InputLength + arguments.OutputLength - input), _ => { }, cancellationToken);
+        await new Workload(1, arguments.InputLength, session.Model.VocabSize, arguments.Seed + 1).RunAsync(session, 1, tokens, _ => { }, cancellationToken);
+        await new Workload(most, Math.Min(WarmUpInput, arguments.InputLength), session.Model.VocabSize, arguments.Seed + 2)
+            .RunAsync(session, most, tokens, _ => { }, cancellationToken);
     }
 
     private int NumRequests(int concurrency) => arguments.NumRequests ?? concurrency;

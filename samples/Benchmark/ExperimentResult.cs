@@ -79,6 +79,9 @@ internal sealed record MeasuredBackend
 
     public required IReadOnlyList<MeasuredRound> Rounds { get; init; }
 
+    /// <summary>Throughput of the best round over that of the worst: smaller differences between backends than this mean nothing.</summary>
+    public double RoundSpread => Rounds.Max(round => round.OutputTokensPerSecond) / Rounds.Min(round => round.OutputTokensPerSecond);
+
     public static IEnumerable<MeasuredBackend> Rank(
         int concurrency, IReadOnlyList<string> backends, IReadOnlyDictionary<(string Backend, int Concurrency), List<Round>> rounds)
     {

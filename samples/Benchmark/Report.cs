@@ -5,6 +5,8 @@ namespace Benchmark;
 /// <summary>What the program prints: what runs on what before the measurements, and a table after them.</summary>
 internal static class Report
 {
+    private const double NoticeableSpread = 1.15;
+
     public static void Introduce(Arguments arguments, BackendSurvey survey)
     {
         ModelInfo model = survey.Model;
@@ -37,6 +39,9 @@ internal static class Report
         }
 
         Console.WriteLine("x: how many times worse than the best at this concurrency.");
+        double spread = result.Results.Max(measured => measured.RoundSpread);
+        if (spread > NoticeableSpread)
+            Console.WriteLine($"Rounds of one backend differ by up to {spread:0.00}x: something else kept the machine busy, or answers are short. More --rounds help.");
         long preemptions = result.Results.Sum(measured => measured.Rounds.Sum(round => round.Preemptions));
         if (preemptions > 0)
             Console.WriteLine($"The KV cache was too small: requests began again {preemptions} times, which is in the numbers. Lower --concurrency or the lengths.");

@@ -66,7 +66,7 @@ internal static class ResultChart
         canvas.DrawText($"{result.Model.Name} on {result.Device.Name}", Margin, 28, title, ink);
         canvas.DrawText(
             $"{result.Model.Architecture}, {Short(result.Model.ParameterCount / 1e6)} M parameters, {result.Model.DType}; {load.InputLength} tokens in, {load.OutputLength} out; "
-            + $"median of {load.NumRounds} rounds; ratios: how many times worse than the best",
+            + $"median of {load.NumRounds} rounds, which differ by up to {Short(result.Results.Max(measured => measured.RoundSpread))}\u00D7; ratios: how many times worse than the best",
             Margin, 50, text, ink);
         float x = Margin;
         for (int i = 0; i < backends.Length; i++)

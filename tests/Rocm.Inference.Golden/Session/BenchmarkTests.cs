@@ -18,6 +18,7 @@ public sealed class BenchmarkTests : IDisposable
     [Theory]
     [InlineData("qwen3")]
     [InlineData("gemma2")]
+    [InlineData("deepseek-v3")]
     public async Task Every_backend_is_measured_or_refused_with_reasons_and_results_and_chart_agree(string name)
     {
         string json = Path.Combine(_folder, "new", "result.json"), chart = Path.Combine(_folder, "chart.svg");
@@ -33,7 +34,7 @@ public sealed class BenchmarkTests : IDisposable
         JsonElement[] results = [.. root.GetProperty("results").EnumerateArray()];
         string[] measured = [.. results.Select(Name).Distinct()];
         JsonElement[] refused = [.. root.GetProperty("notSupported").EnumerateArray()];
-        Assert.Contains("TRITON_ATTN", measured);
+        Assert.True(measured.Length >= 3, string.Join(", ", measured));
         Assert.Equal(2 * measured.Length, results.Length);
         Assert.All(refused, backend => Assert.NotEqual(0, backend.GetProperty("reasons").GetArrayLength()));
         Assert.Empty(measured.Intersect(refused.Select(backend => backend.GetProperty("name").GetString()!)));
@@ -41,6 +42,7 @@ public sealed class BenchmarkTests : IDisposable
         {
             foreach (string metric in Metrics) AssertRatios([.. group], metric);
             Assert.All(group, result => Assert.Equal(2, result.GetProperty("rounds").GetArrayLength()));
+            Assert.All(group, result => Assert.True(result.GetProperty("roundSpread").GetDouble() >= 1));
         }
 
         string picture = string.Concat(XDocument.Load(chart).Descendants().Where(element => element.Name.LocalName == "text").Select(text => text.Value.Trim()));

@@ -1,3 +1,4 @@
+using Rocm.Inference.TestKit;
 using Xunit;
 
 namespace Rocm.Inference.Golden.Session;
@@ -22,6 +23,19 @@ public sealed class QuickStartTests
         Assert.Matches(@"generated tokens +[1-9][0-9]*\s", process.Output);
         Assert.Matches(@"time to first token +[0-9.]+ ms", process.Output);
         Assert.Matches(@"tokens per second +[1-9][0-9.]*\s", process.Output);
+        Assert.Matches(@"finished +Stop\s", process.Output);
+    }
+
+    [Fact]
+    public async Task It_runs_latent_attention_and_experts_on_the_trained_model_of_that_kind()
+    {
+        using SampleProcess process = await SampleProcess.RunAsync(Sample, RepositoryPaths.TinyMla);
+
+        Assert.Equal((0, string.Empty), (process.ExitCode, process.Errors));
+        string[] lines = process.Output.Split('\n');
+        Assert.Matches("^model      tiny-mla: DeepseekV3ForCausalLM, 3.2 M parameters, BF16, context 512$", lines[1].TrimEnd());
+        Assert.Matches("^attention  [A-Z_]+_MLA: .+$", lines[2].TrimEnd());
+        Assert.Contains("Gets or sets the value of the current node.", process.Output, StringComparison.Ordinal);
         Assert.Matches(@"finished +Stop\s", process.Output);
     }
 

@@ -17,7 +17,7 @@ public sealed class SessionBitIdentityTests
         get
         {
             var data = new TheoryData<string, KvCacheDType>();
-            foreach (string name in (string[])["tiny-llama", "gemma2", "gemma3", "mistral", "qwen3", "phi3-longrope"])
+            foreach (string name in (string[])["tiny-llama", "gemma2", "gemma3", "mistral", "qwen3-moe", "gpt-oss", "phi3-longrope"])
             {
                 data.Add(name, KvCacheDType.F32);
                 data.Add(name, KvCacheDType.BF16);

@@ -19,12 +19,12 @@ internal sealed class SessionFolder : IDisposable
         return folder;
     }
 
-    /// <summary>A copy of the trained model, or a golden checkpoint.</summary>
+    /// <summary>A copy of a trained model (tiny-…), or a golden checkpoint.</summary>
     public static SessionFolder Named(string name)
     {
-        if (name != "tiny-llama") return Golden(name);
+        if (!name.StartsWith("tiny-", StringComparison.Ordinal)) return Golden(name);
         var folder = new SessionFolder();
-        foreach (string file in Directory.GetFiles(RepositoryPaths.TinyLlama)) System.IO.File.Copy(file, folder.File(System.IO.Path.GetFileName(file)));
+        foreach (string file in Directory.GetFiles(System.IO.Path.Combine(RepositoryPaths.Root, "samples", "models", name))) System.IO.File.Copy(file, folder.File(System.IO.Path.GetFileName(file)));
         return folder;
     }
 

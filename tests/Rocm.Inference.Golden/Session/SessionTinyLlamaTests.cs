@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Rocm.Inference.TestKit;
 using Xunit;
 
@@ -15,8 +14,6 @@ public sealed class SessionTinyLlamaTests
 
     private static readonly GenerationOptions Greedy = new() { Temperature = 0, IgnoreEos = true, Logprobs = 0 };
 
-    private sealed record GoldenText(string Prompt, int[] PromptIds, int[] GreedyIds, double[] Margins, int? FirstEnd, string Text);
-
     [Theory]
     [InlineData(KvCacheDType.F32, ToleranceF32)]
     [InlineData(KvCacheDType.BF16, ToleranceBF16)]
@@ -27,11 +24,11 @@ public sealed class SessionTinyLlamaTests
         foreach (GoldenText golden in Cases)
         {
             Assert.Equal(golden.PromptIds, session.Tokenizer.Encode(golden.Prompt));
-            AssertFollows(golden, await CompleteAsync(session, golden), tolerance);
+            golden.AssertFollowedBy(await CompleteAsync(session, golden), tolerance);
         }
 
         GenerationResult[] together = await Task.WhenAll(Cases.Select(golden => Task.Run(() => CompleteAsync(session, golden))));
-        foreach ((GoldenText golden, GenerationResult result) in Cases.Zip(together)) AssertFollows(golden, result, tolerance);
+        foreach ((GoldenText golden, GenerationResult result) in Cases.Zip(together)) golden.AssertFollowedBy(result, tolerance);
     }
 
     [Fact]
@@ -64,37 +61,11 @@ public sealed class SessionTinyLlamaTests
         }
     }
 
-    private static GoldenText[] Cases { get; } = ReadCases();
+    private static GoldenText[] Cases { get; } = GoldenText.ReadAll("tiny-llama");
 
     private static Task<InferenceSession> LoadAsync(KvCacheDType cache) => InferenceSession.LoadAsync(
         RepositoryPaths.TinyLlama, new InferenceSessionOptions { Device = DevicePreference.Cpu, NumThreads = 2, KvCacheDType = cache });
 
     private static Task<GenerationResult> CompleteAsync(InferenceSession session, GoldenText golden) =>
         session.CompleteAsync(golden.Prompt, Greedy with { MaxNewTokens = golden.GreedyIds.Length });
-
-    private static void AssertFollows(GoldenText golden, GenerationResult result, double tolerance)
-    {
-        Assert.Equal(golden.PromptIds.Length, result.Usage.PromptTokens);
-        Assert.Equal(golden.GreedyIds.Length, result.TokenIds.Count);
-        for (int step = 0; step < golden.GreedyIds.Length; step++)
-        {
-            if (golden.GreedyIds[step] == result.TokenIds[step]) continue;
-            Assert.True(
-                golden.Margins[step] <= tolerance,
-                $"'{golden.Prompt}', step {step}: id {result.TokenIds[step]} instead of {golden.GreedyIds[step]}, whose lead is {golden.Margins[step]}");
-            return;
-        }
-    }
-
-    private static GoldenText[] ReadCases()
-    {
-        using var document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(RepositoryPaths.Root, "tests", "Rocm.Inference.Golden", "tiny-llama.json")));
-        return [.. document.RootElement.GetProperty("cases").EnumerateArray().Select(row => new GoldenText(
-            row.GetProperty("prompt").GetString()!,
-            [.. row.GetProperty("prompt_ids").EnumerateArray().Select(id => id.GetInt32())],
-            [.. row.GetProperty("greedy_ids").EnumerateArray().Select(id => id.GetInt32())],
-            [.. row.GetProperty("margins").EnumerateArray().Select(margin => margin.GetDouble())],
-            row.GetProperty("first_end") is { ValueKind: JsonValueKind.Number } end ? end.GetInt32() : null,
-            row.GetProperty("text").GetString()!))];
-    }
 }

@@ -61,7 +61,7 @@ public sealed class BenchmarkTests : IDisposable
             Sample, "--model", kept, "--device", "cpu", "--input-len", "4", "--output-len", "1", "--rounds", "1", "--backends", "triton_attn", "--chart", chart);
 
         Assert.Equal((0, string.Empty, 0, string.Empty), (first.ExitCode, first.Errors, second.ExitCode, second.Errors));
-        Assert.Matches("backend +TRITON_ATTN +yes", first.Output);
+        Assert.Matches("backend +[A-Z_]+_ATTN +yes", first.Output);
         Assert.DoesNotContain("tokens/s", first.Output, StringComparison.Ordinal);
         Assert.Contains("kept: LlamaForCausalLM", second.Output, StringComparison.Ordinal);
         Assert.Contains(" F32, ", second.Output, StringComparison.Ordinal);
@@ -101,7 +101,7 @@ public sealed class BenchmarkTests : IDisposable
     {
         using SampleProcess process = await RunAsync("llama", "--backends", "TRITON_ATTN,NOT_A_BACKEND");
         AssertTold(process, 2, "NOT_A_BACKEND");
-        Assert.Contains("Known attention backends: TRITON_ATTN", process.Errors, StringComparison.Ordinal);
+        Assert.Matches("Known attention backends: .*TRITON_ATTN", process.Errors);
     }
 
     [Fact]

@@ -10,8 +10,8 @@ namespace Rocm.Inference.Attention.Backends;
 internal sealed class ThreePathExecutor : MhaExecutor
 {
     // Most new tokens of a decode row. A paged row reads its context once for all of its tokens; an extend row reads, writes and reads it again, widened
-    // to fp32, so that a few tokens of speculative verification are cheaper decoded.
-    private const int MaxDecodeTokens = 8;
+    // to fp32, so that the tokens of speculative verification are cheaper decoded (measured on the CPU: 10 tokens on 4096 take 2.3 ms decoded, 6.6 extended).
+    private const int MaxDecodeTokens = 16;
 
     // A context pass has no sinks: the suffix has counted them.
     private readonly AttentionSpec _contextSpec;

@@ -199,7 +199,7 @@ public abstract class BackendConformance
                 if (count <= 0) continue;
                 rows.Add((request, count));
                 tokens += count;
-                seen.Add(length == 0 ? "prefill" : count == 1 ? "decode" : count <= 8 ? "verify" : "extend");
+                seen.Add(length == 0 ? "prefill" : count == 1 ? "decode" : count <= 16 ? "verify" : "extend");
             }
 
             if (rows.Count > 0) worst = Math.Max(worst, Compare(harnesses, requests, $"{what}, step {step}", [.. rows]));

@@ -17,7 +17,7 @@ internal sealed class BackendStep : IDisposable
     {
         _device = device;
         KvCacheLayout layout = backend.GetKvCacheLayout(spec);
-        int block = int.Parse(Environment.GetEnvironmentVariable("BLK") ?? "16"), width = (seqLen + block - 1) / block, tokens = rows * queryLen;
+        int block = layout.PreferredBlockSize, width = (seqLen + block - 1) / block, tokens = rows * queryLen;
         var limits = new BatchLimits(tokens, rows, seqLen);
         _context = device.CreateContext(backend.WorkspaceBytes(spec, device, limits));
         _executor = backend.CreateExecutor(spec, new AttentionResources

@@ -91,7 +91,8 @@ public sealed class QuantizedForwardTests : IDisposable
         SyntheticCheckpoint.DeepSeekV3(seed: 5).WriteBlockFp8(Quantized, Plain);
         using (ModelSession fp8 = Load(Quantized), plain = Load(Plain))
         {
-            // Packing pads rows to whole panels of 48, which at these widths is much; the projections themselves are a quarter of f32.
+            // Packing pads rows to whole panels of 48, which at these widths is much; the projections
+            // themselves are a quarter of f32.
             Assert.InRange(fp8.Model.ResidentBytes, fp8.PlannedBytes, 1.2 * fp8.PlannedBytes);
             Assert.True(fp8.Model.ResidentBytes < 0.5 * plain.Model.ResidentBytes, $"{fp8.Model.ResidentBytes} of {plain.Model.ResidentBytes} bytes");
         }
@@ -100,7 +101,7 @@ public sealed class QuantizedForwardTests : IDisposable
         Directory.Delete(Plain, recursive: true);
         Mxfp4Checkpoint.Write(Quantized, Plain);
         using ModelSession mxfp4 = Load(Quantized), wide = Load(Plain);
-        Assert.InRange(mxfp4.Model.ResidentBytes, mxfp4.PlannedBytes, 1.2 * mxfp4.PlannedBytes);
+        Assert.InRange(mxfp4.Model.ResidentBytes, mxfp4.PlannedBytes, 1.35 * mxfp4.PlannedBytes);
 
         // Experts are most of the model: 4 layers, 4 experts, 3 matrices of 64 × 96 at 4 and a quarter instead of 32 bits.
         Assert.True(wide.Model.ResidentBytes - mxfp4.Model.ResidentBytes > 0.8 * 4 * 4 * 3 * 64 * 96 * 4 * (1 - (4.25 / 32)));

@@ -38,7 +38,8 @@ public sealed class SessionBitIdentityTests
         using SessionFolder folder = SessionFolder.Named(name);
         var options = new InferenceSessionOptions
         {
-            Device = DevicePreference.Cpu, KvCacheDType = cache, MaxModelLen = MaxModelLen, NumThreads = 1, EnablePrefixCaching = false,
+            // Small blocks, so that short sequences span many of them and a scarce cache preempts.
+            Device = DevicePreference.Cpu, KvCacheDType = cache, BlockSize = 16, MaxModelLen = MaxModelLen, NumThreads = 1, EnablePrefixCaching = false,
         };
 
         long blockBytes;

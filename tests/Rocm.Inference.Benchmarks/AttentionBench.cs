@@ -6,11 +6,12 @@ namespace Rocm.Inference.Benchmarks;
 /// <summary>Attention over a paged cache: decode in every layout and type next to both floors, windows, and prefill.</summary>
 internal static class AttentionBench
 {
-    private static readonly (string Name, KvLayoutKind Layout, bool IsPagedDecode)[] s_readers =
+    private static readonly (string Name, KvLayoutKind Layout, bool IsPagedDecode, KvSplit Split)[] s_readers =
     [
-        ("Nhd unified", KvLayoutKind.Nhd, false),
-        ("VectorizedX decode", KvLayoutKind.VectorizedX, true),
-        ("Shuffled decode", KvLayoutKind.Shuffled, true),
+        ("Nhd unified", KvLayoutKind.Nhd, false, KvSplit.Fixed),
+        ("Nhd occupancy", KvLayoutKind.Nhd, false, KvSplit.Occupancy),
+        ("VectorizedX decode", KvLayoutKind.VectorizedX, true, KvSplit.Fixed),
+        ("Shuffled decode", KvLayoutKind.Shuffled, true, KvSplit.Fixed),
     ];
 
     public static void Run(BenchOptions options)
@@ -31,9 +32,9 @@ internal static class AttentionBench
         Console.WriteLine($"decode, {Heads}/{KvHeads} heads of {Dim}, {Rows} rows on {Keys}:");
         foreach (DType dtype in new[] { DType.BF16, DType.F16, DType.F8E4M3Fn })
         {
-            foreach ((string name, KvLayoutKind layout, bool decode) in s_readers)
+            foreach ((string name, KvLayoutKind layout, bool decode, KvSplit split) in s_readers)
             {
-                using var step = new AttentionStep(device, new AttentionShape(Heads, KvHeads, Dim, Rows, 1, Keys) { Layout = layout, DType = dtype, IsPagedDecode = decode });
+                using var step = new AttentionStep(device, new AttentionShape(Heads, KvHeads, Dim, Rows, 1, Keys) { Layout = layout, DType = dtype, IsPagedDecode = decode, Split = split });
                 double before = LimitsBench.ReadGigabytes(options);
                 double gigabytes = (double)Rows * Keys * KvHeads * Dim * 2 * dtype.ByteSize() * 1e-9, gigaflops = (double)Rows * Keys * Heads * Dim * 4 * 1e-9;
                 double seconds = FmaShare.Print($"  {dtype} {name}", options, step.Run, gigaflops);
@@ -52,7 +53,7 @@ internal static class AttentionBench
             foreach (int rows in new[] { 1, 8, 64 })
             {
                 AttentionStep[] steps = [.. s_readers.Select(r =>
-                    new AttentionStep(device, new AttentionShape(heads, kvHeads, dim, rows, 1, 2048) { Layout = r.Layout, IsPagedDecode = r.IsPagedDecode }))];
+                    new AttentionStep(device, new AttentionShape(heads, kvHeads, dim, rows, 1, 2048) { Layout = r.Layout, IsPagedDecode = r.IsPagedDecode, Split = r.Split }))];
 
                 // Each repetition times all of them, so that a slow moment of the machine hits all.
                 var times = new double[steps.Length][];
@@ -73,11 +74,11 @@ internal static class AttentionBench
     private static void Windows(BenchOptions options, IDevice device)
     {
         Console.WriteLine("decode with a window of 128, 32/4 heads of 128, 8 rows:");
-        foreach ((string name, KvLayoutKind layout, bool decode) in s_readers)
+        foreach ((string name, KvLayoutKind layout, bool decode, KvSplit split) in s_readers)
         {
             double[] times = [.. new[] { 256, 8192 }.Select(length =>
             {
-                using var step = new AttentionStep(device, new AttentionShape(32, 4, 128, 8, 1, length) { Layout = layout, IsPagedDecode = decode, Window = 128 });
+                using var step = new AttentionStep(device, new AttentionShape(32, 4, 128, 8, 1, length) { Layout = layout, IsPagedDecode = decode, Split = split, Window = 128 });
                 return options.Time(step.Run).Median;
             })];
             Console.WriteLine($"  {name,-19} on 256: {times[0] * 1e6:F0} us, on 8192: {times[1] * 1e6:F0} us");
@@ -109,6 +110,8 @@ internal sealed record AttentionShape(int Heads, int KvHeads, int Dim, int Rows,
     public DType DType { get; init; } = DType.BF16;
 
     public bool IsPagedDecode { get; init; }
+
+    public KvSplit Split { get; init; }
 
     public int? Window { get; init; }
 }
@@ -153,6 +156,7 @@ internal sealed class AttentionStep : IDisposable
             NumRows = rows,
             MaxQueryLen = queryLen,
             MaxSeqLen = seqLen,
+            Split = shape.Split,
             Output = BenchWeights.Floats(device, _buffers, rows * queryLen, heads, dim),
         };
     }

@@ -19,7 +19,7 @@ internal enum AttentionRows
 /// </summary>
 internal enum KvSplit
 {
-    /// <summary>Every segment of a short row is a work item of its own, whatever else is in the batch.</summary>
+    /// <summary>Short rows are split at fixed lengths: into segments, or where those are many more than compute units, into spans of them.</summary>
     Fixed,
 
     /// <summary>Rows are split only as far as it takes to keep all compute units busy, also in mixed batches.</summary>

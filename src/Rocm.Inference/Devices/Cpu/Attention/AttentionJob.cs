@@ -40,6 +40,9 @@ internal unsafe struct AttentionJob
     /// <summary>Query tokens of a work item.</summary>
     public int BlockTokens;
 
+    /// <summary>Most KV heads of a work item.</summary>
+    public int MaxItemHeads;
+
     /// <summary>Positions of a segment; a multiple of 16.</summary>
     public int SegmentLen;
     public AttentionRow* Rows;
@@ -77,6 +80,9 @@ internal struct AttentionRow
     /// <summary>Blocks of query tokens.</summary>
     public int NumBlocks;
 
+    /// <summary>Consecutive KV heads of an item. With few queries several go over a tile one after the other, so that memory is read in long stretches.</summary>
+    public int ItemHeads;
+
     /// <summary>Segments [FirstSegment, EndSegment) hold the keys that any query of the row sees; used when split.</summary>
     public int FirstSegment;
     public int EndSegment;
@@ -84,12 +90,15 @@ internal struct AttentionRow
     /// <summary>Segments of an item of a split row (one, or a span), which a merge follows; 0: an item goes over all keys.</summary>
     public int ItemSegments;
 
-    /// <summary>Start of the row's partial results in floats: [KV heads, items, query rows, partial stride].</summary>
+    /// <summary>Start of the row's partial results in floats: [groups of KV heads, items, query rows of the group, partial stride].</summary>
     public long Partial;
+
+    /// <summary>Groups of <see cref="ItemHeads"/> heads.</summary>
+    public readonly int NumGroups(int numKvHeads) => (numKvHeads + ItemHeads - 1) / ItemHeads;
 
     /// <summary>First item's first segment is a multiple of <see cref="ItemSegments"/>.</summary>
     public readonly int FirstUnit => FirstSegment / ItemSegments;
 
-    /// <summary>Items of a KV head of a split row.</summary>
+    /// <summary>Items of a group of heads of a split row.</summary>
     public readonly int NumUnits => EndSegment <= FirstSegment ? 0 : ((EndSegment - 1) / ItemSegments) - FirstUnit + 1;
 }

@@ -2,9 +2,12 @@ using Rocm.Inference.Devices.Cpu.Panels;
 
 namespace Rocm.Inference.Devices.Cpu.Attention;
 
-/// <summary>One thread's scratch memory in attention. A query row is a query token and a head of the group.</summary>
+/// <summary>One thread's scratch memory in attention. A query row is a query head and a query token; the rows of a KV head are consecutive.</summary>
 internal unsafe struct AttentionScratch
 {
+    /// <summary>Most query rows of an item that has several KV heads.</summary>
+    public const int MaxGroupRows = 128;
+
     private const int Float8TableBytes = 256;
     private readonly int _rows;
     private readonly long _keyBytes;
@@ -15,12 +18,12 @@ internal unsafe struct AttentionScratch
 
     public AttentionScratch(in AttentionJob job)
     {
-        _rows = job.BlockTokens * job.GqaRatio;
+        _rows = Math.Max(job.BlockTokens * job.GqaRatio, job.MaxItemHeads > 1 ? MaxGroupRows : 0);
         QueryStride = (job.HeadDim + 1) & ~1;
         ValueStride = PaddedValueDim(job.ValueDim);
         _keyBytes = Panel.SizeBytes(PanelFormat.F32, job.HeadDim + 2);
-        _keyLines = CacheAhead.Bound(job.Key);
-        _valueLines = CacheAhead.Bound(job.Value);
+        _keyLines = CacheAhead.Bound(job.Key) * Math.Max(1, job.MaxItemHeads);
+        _valueLines = CacheAhead.Bound(job.Value) * Math.Max(1, job.MaxItemHeads);
         _wideKeys = job.Key.DType.IsFloat8() ? WideStride(job.Key.Dim) * Panel.Width : 0;
         _wideValues = job.Value.DType.IsFloat8() ? WideStride(job.Value.Dim) * Panel.Width : 0;
     }
@@ -162,7 +165,7 @@ internal unsafe struct AttentionScratch
     }
 }
 
-/// <summary>What one work item attends with: query tokens [FirstToken, FirstToken + NumTokens) of one KV head's group.</summary>
+/// <summary>What one work item attends with: query tokens [FirstToken, FirstToken + NumTokens) of the query heads of some KV heads.</summary>
 internal struct AttentionItem
 {
     /// <summary>Index of the first token in the step.</summary>
@@ -177,6 +180,22 @@ internal struct AttentionItem
 
     /// <summary>End of the keys that this item reads.</summary>
     public int EndKey;
+
+    /// <summary>First KV head.</summary>
     public int Head;
+    public int NumHeads;
+
+    /// <summary>Keys and values of the first head.</summary>
     public KvTileSource Source;
+
+    /// <summary>Query rows of all heads.</summary>
+    public readonly int NumRows(int ratio) => NumHeads * NumTokens * ratio;
+
+    /// <summary>Index of a row's token in the step, and its query head.</summary>
+    public readonly (int Token, int QueryHead) Row(int row, int ratio)
+    {
+        (int head, int rest) = Math.DivRem(row, NumTokens * ratio);
+        (int token, int member) = Math.DivRem(rest, ratio);
+        return (FirstToken + token, ((Head + head) * ratio) + member);
+    }
 }

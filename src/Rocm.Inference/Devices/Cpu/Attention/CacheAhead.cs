@@ -17,11 +17,28 @@ internal unsafe struct CacheAhead
     // Elements of a head that the narrowest register tile takes in a step.
     private const int MinStepElements = 8;
 
+    private const int EarlyLines = 24;
+
     public byte** Rows;
     public int RowStep;
 
+    /// <summary>From a head's addresses to the next one's.</summary>
+    public int HeadStep;
+
     /// <summary>Bytes that are added to every address.</summary>
     public nint Offset;
+
+    /// <summary>
+    /// Asks for some of the head's last lines at once, no more than a processor can have on their way, so that memory is busy outside of products too.
+    /// </summary>
+    /// <param name="round">How many times before.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly void AskEarly(int round)
+    {
+        int end = HeadStep - (round * EarlyLines);
+        if (!Sse.IsSupported || end < EarlyLines) return;
+        for (int i = end - EarlyLines; i < end; i++) Sse.Prefetch0(Rows[i] + Offset);
+    }
 
     /// <summary>The same steps over lines that have been asked for already.</summary>
     public readonly CacheAhead Again() => new() { Rows = Rows, Offset = Offset };
@@ -34,40 +51,56 @@ internal unsafe struct CacheAhead
         return (Panel.Width * (Math.Max(lines, Math.Max(runs, cache.Dim / MinStepElements)) + 1)) + 4;
     }
 
-    /// <summary>Finds the lines of the tile after this one, as far as the same thread reads it.</summary>
+    /// <summary>The steps of the next head.</summary>
+    public readonly CacheAhead NextHead() => this with { Rows = Rows + HeadStep };
+
+    /// <summary>Finds the lines of the tile after this one, of all its heads and as far as the same thread reads it, and shares them out over the heads' steps.</summary>
     /// <param name="source">The sequence.</param>
     /// <param name="cache">Its keys or values.</param>
     /// <param name="tile">This tile.</param>
     /// <param name="current">Addresses of this tile's rows: they stand where there is nothing to ask for.</param>
+    /// <param name="dim">Elements of a head that are multiplied.</param>
     /// <param name="stepElements">Elements of a head that a step takes.</param>
     /// <param name="lines">Gets the addresses.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static CacheAhead OfNextTile(in KvTileSource source, in CacheTensor cache, in KvTile tile, byte** current, int stepElements, byte** lines)
+    public static CacheAhead OfNextTile(in KvTileSource source, in CacheTensor cache, in KvTile tile, byte** current, int dim, int stepElements, byte** lines)
     {
         int position = tile.Start + Panel.Width, end = Math.Min(position + Panel.Width, tile.Ahead);
         byte* any = current[tile.First - tile.Start];
-        int count = 0;
+        int count = 0, heads = Math.Max(1, tile.NumHeads);
+        long headBytes = (long)cache.Dim * cache.ElementBytes;
+        bool joined = cache.Run == cache.Dim && cache.HeadBytes == headBytes;
         while (position < end)
         {
             int offset = position % cache.BlockSize;
             int tokens = Math.Min(end - position, cache.TokensPerGroup == cache.BlockSize ? cache.BlockSize - offset : cache.TokensPerGroup - (offset % cache.TokensPerGroup));
             byte* at = cache.At(source.Block(position), offset, source.Head);
             long bytes = tokens * cache.TokenBytes;
-            if (cache.Run == cache.Dim) for (int i = 0; i < tokens; i++, at += cache.TokenBytes) count = Add(at, (long)cache.Dim * cache.ElementBytes, lines, count);
-            else if (bytes == cache.RunBytes) count = Add(at, cache.Dim / cache.Run * bytes, lines, count);
-            else for (int c = 0; c < cache.Dim; c += cache.Run, at += cache.RunBytes) count = Add(at, bytes, lines, count);
             position += tokens;
+            if (joined)
+            {
+                for (int i = 0; i < tokens; i++, at += cache.TokenBytes) count = Add(at, heads * headBytes, lines, count);
+                continue;
+            }
+
+            for (int head = 0; head < heads; head++, at += cache.HeadBytes)
+            {
+                byte* run = at;
+                if (cache.Run == cache.Dim) for (int i = 0; i < tokens; i++, run += cache.TokenBytes) count = Add(run, headBytes, lines, count);
+                else if (bytes == cache.RunBytes) count = Add(run, cache.Dim / cache.Run * bytes, lines, count);
+                else for (int c = 0; c < cache.Dim; c += cache.Run, run += cache.RunBytes) count = Add(run, bytes, lines, count);
+            }
         }
 
         // One line a step; what is more goes at once.
-        int steps = (cache.Dim + stepElements - 1) / stepElements * Panel.Width;
-        for (; count < steps; count++) lines[count] = any;
+        int steps = (dim + stepElements - 1) / stepElements * Panel.Width;
+        for (; count < heads * steps; count++) lines[count] = any;
         if (Sse.IsSupported)
         {
-            for (int i = steps; i < count; i++) Sse.Prefetch0(lines[i]);
+            for (int i = heads * steps; i < count; i++) Sse.Prefetch0(lines[i]);
         }
 
-        return new CacheAhead { Rows = lines, RowStep = Panel.Width };
+        return new CacheAhead { Rows = lines, RowStep = Panel.Width, HeadStep = steps };
     }
 
     /// <summary>The lines of a tensor with the same distances as another one, whose lines have been found.</summary>

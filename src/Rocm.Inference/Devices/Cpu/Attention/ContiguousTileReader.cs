@@ -13,11 +13,11 @@ internal readonly unsafe struct ContiguousTileReader<TSimd, TVector> : IKvTileRe
     {
         source.KeyRows(source.Key, source.Head, tile, scratch.KeyRows);
         *scratch.KeyAhead = CacheAhead.OfNextTile(
-            source, source.Key, tile, scratch.KeyRows, KeyTile<TSimd, TVector, F32Panel<TSimd, TVector>>.StepElements, scratch.KeyLines);
+            source, source.Key, tile, scratch.KeyRows, source.Key.Dim + source.KeyRope.Dim, KeyTile<TSimd, TVector, F32Panel<TSimd, TVector>>.StepElements, scratch.KeyLines);
         PackKeys(source, tile, scratch.KeyPanel);
     }
 
-    public static bool LoadValues(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int rows) =>
+    public static ValueForm LoadValues(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int rows) =>
         PagedTileReader<TSimd, TVector, F32Panel<TSimd, TVector>, F32Rows<TSimd, TVector>>.LoadValues(source, tile, scratch, rows);
 
     /// <summary>Packs K: the two parts one after the other, padded to even.</summary>
@@ -56,6 +56,6 @@ internal readonly unsafe struct ContiguousTileReader<TSimd, TVector> : IKvTileRe
     public static void Scores(in AttentionScratch scratch, int headDim, int row, int count) =>
         PagedTileReader<TSimd, TVector, F32Panel<TSimd, TVector>, F32Rows<TSimd, TVector>>.Scores(scratch, headDim, row, count);
 
-    public static void AddValues(in KvTile tile, in AttentionScratch scratch, int valueDim, bool floats, int row, int count) =>
-        PagedTileReader<TSimd, TVector, F32Panel<TSimd, TVector>, F32Rows<TSimd, TVector>>.AddValues(tile, scratch, valueDim, floats, row, count);
+    public static void AddValues(in KvTile tile, in AttentionScratch scratch, int valueDim, ValueForm form, int row, int count) =>
+        PagedTileReader<TSimd, TVector, F32Panel<TSimd, TVector>, F32Rows<TSimd, TVector>>.AddValues(tile, scratch, valueDim, form, row, count);
 }

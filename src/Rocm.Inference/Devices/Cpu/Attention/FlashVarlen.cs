@@ -121,6 +121,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             {
                 QueryStart = start,
                 QueryLen = count,
+                ItemHeads = 1,
                 FirstPosition = queryPositions == null ? keyCount - count : queryPositions[r] - (keyPositions == null ? 0 : keyPositions[r]),
                 NumKeys = keyCount,
             };

@@ -119,6 +119,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
                 FirstPosition = row.FirstPosition + firstToken,
                 NumKeys = row.NumKeys,
                 Head = pair.Head,
+                NumHeads = 1,
             };
             LoadQueries(job, scratch.Attention, work);
             scratch.Attention.ClearTotals(work.NumTokens * job->GqaRatio);

@@ -19,8 +19,7 @@ internal unsafe interface IKvTileReader<TSimd, TVector>
     /// <param name="tile">The positions.</param>
     /// <param name="scratch">Gets the addresses of the rows.</param>
     /// <param name="rows">Query rows that will read them.</param>
-    /// <returns>True when they are floats, false when they are elements of the cache.</returns>
-    static abstract bool LoadValues(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int rows);
+    static abstract ValueForm LoadValues(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int rows);
 
     /// <summary>Scores [count, 48] of some query rows = queries · K.</summary>
     static abstract void Scores(in AttentionScratch scratch, int headDim, int row, int count);
@@ -29,10 +28,23 @@ internal unsafe interface IKvTileReader<TSimd, TVector>
     /// <param name="tile">The positions.</param>
     /// <param name="scratch">Scores, values and the addresses of V's rows.</param>
     /// <param name="valueDim">Dimension of V.</param>
-    /// <param name="floats">What <see cref="LoadValues"/> said.</param>
+    /// <param name="form">What <see cref="LoadValues"/> said.</param>
     /// <param name="row">First query row.</param>
     /// <param name="count">Number of query rows.</param>
-    static abstract void AddValues(in KvTile tile, in AttentionScratch scratch, int valueDim, bool floats, int row, int count);
+    static abstract void AddValues(in KvTile tile, in AttentionScratch scratch, int valueDim, ValueForm form, int row, int count);
+}
+
+/// <summary>What V's rows of a tile are.</summary>
+internal enum ValueForm
+{
+    /// <summary>Elements of the cache, one row a position.</summary>
+    Elements,
+
+    /// <summary>Floats, one row a position.</summary>
+    Floats,
+
+    /// <summary>Words of two elements, one row an even position and the next.</summary>
+    Pairs,
 }
 
 /// <summary>Some of the 48 positions from <see cref="Start"/> on.</summary>
@@ -48,6 +60,12 @@ internal struct KvTile
 
     /// <summary>Keys that the same thread reads next end here: of them the next tile is asked for in advance.</summary>
     public int Ahead;
+
+    /// <summary>Heads that go over the tile one after the other, from the source's on.</summary>
+    public int NumHeads;
+
+    /// <summary>Which of them is next.</summary>
+    public int HeadIndex;
 }
 
 /// <summary>One sequence's keys and values of one KV head.</summary>
@@ -69,7 +87,7 @@ internal unsafe struct KvTileSource
     public readonly int Block(int position) => BlockAt(position / Key.BlockSize);
 
     /// <summary>Block at a place of the table.</summary>
-    private readonly int BlockAt(int index)
+    public readonly int BlockAt(int index)
     {
         int block = index < NumTableEntries ? BlockTable[index] : -1;
         if ((uint)block >= (ulong)Key.NumBlocks)

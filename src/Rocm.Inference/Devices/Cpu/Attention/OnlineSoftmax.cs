@@ -71,7 +71,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     private static void SoftmaxRows(AttentionJob* job, in AttentionScratch scratch, int row, int count, int tile, int firstPosition, int numKeys)
     {
         const int Rows = 8;
-        int ratio = job->GqaRatio;
+        int ratio = job->GqaRatio, first = row;
         float* maxima = stackalloc float[Rows];
         for (int end = row + count; row < end; row += Rows)
         {
@@ -79,7 +79,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             float* scores = scratch.Scores + ((long)row * Panel.Width);
             for (int i = 0; i < rows; i++, scores += Panel.Width)
             {
-                int position = firstPosition + ((row + i) / ratio);
+                int position = firstPosition + ((row - first + i) / ratio);
                 int from = FirstVisible(*job, position) - tile, to = EndVisible(*job, position, numKeys) - tile;
                 for (int j = 0; j < from && j < Panel.Width; j++) scores[j] = float.NegativeInfinity;
                 for (int j = Math.Max(0, to); j < Panel.Width; j++) scores[j] = float.NegativeInfinity;

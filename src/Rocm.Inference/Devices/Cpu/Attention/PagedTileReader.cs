@@ -31,7 +31,10 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         bool grouped = source.Key.Run < dim && source.Key.BlockSize % KvTileSource.GroupLen == 0;
         if (grouped) source.GroupedKeyRows(source.Key, source.Head, tile, rows);
         else source.KeyRows(source.Key, source.Head, tile, rows);
-        *scratch.KeyAhead = CacheAhead.OfNextTile(source, source.Key, tile, rows, KeyTile<TSimd, TVector, TPanel>.StepElements, scratch.KeyLines);
+        *scratch.KeyAhead = tile.HeadIndex > 0
+            ? scratch.KeyAhead->NextHead()
+            : CacheAhead.OfNextTile(source, source.Key, tile, rows, dim, KeyTile<TSimd, TVector, TPanel>.StepElements, scratch.KeyLines);
+        scratch.KeyAhead->AskEarly(0);
         if (source.Key.DType.IsFloat8())
         {
             int stride = AttentionScratch.WideStride(dim);
@@ -64,13 +67,20 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static bool LoadValues(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int rows)
+    public static ValueForm LoadValues(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int rows)
     {
         ref readonly CacheTensor cache = ref source.Value;
         if (cache.Run < cache.Dim)
         {
-            LoadColumns(source, tile, scratch);
-            return true;
+            FindValuesAhead(source, tile, scratch, ValueTile<TSimd, TVector, TRow>.StepElements);
+            if (IsF32 || rows > MaxDirectRows || cache.BlockSize % (16 / cache.ElementBytes) != 0)
+            {
+                LoadColumns(source, tile, scratch);
+                return ValueForm.Floats;
+            }
+
+            LoadColumnPairs(source, tile, scratch);
+            return ValueForm.Pairs;
         }
 
         int first = tile.First - tile.Start, end = tile.End - tile.Start;
@@ -85,9 +95,8 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         {
             source.Rows(cache, source.Head, tile.Start, tile.First, tile.End, found);
             int step = ValueTile<TSimd, TVector, TRow>.StepElements;
-            *scratch.ValueAhead = step == KeyTile<TSimd, TVector, TPanel>.StepElements && cache.IsLaidOutLike(source.Key)
-                ? scratch.KeyAhead->Of(source.Key, cache)
-                : CacheAhead.OfNextTile(source, cache, tile, found, step, scratch.ValueLines);
+            if (step == KeyTile<TSimd, TVector, TPanel>.StepElements && cache.IsLaidOutLike(source.Key)) *scratch.ValueAhead = scratch.KeyAhead->Of(source.Key, cache);
+            else FindValuesAhead(source, tile, scratch, step);
             int stride = AttentionScratch.WideStride(cache.Dim);
             for (int j = first; j < end && cache.DType.IsFloat8(); j++)
             {
@@ -97,7 +106,7 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
             }
         }
 
-        if (cache.Dim % TSimd.Count == 0 && rows <= MaxDirectRows) return false;
+        if (cache.Dim % TSimd.Count == 0 && rows <= MaxDirectRows) return ValueForm.Elements;
         for (int j = first; j < end; j++)
         {
             float* target = scratch.ValueFloats + ((long)j * scratch.ValueStride);
@@ -107,22 +116,36 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
             found[j] = (byte*)target;
         }
 
-        return true;
+        return ValueForm.Floats;
     }
 
     public static void Scores(in AttentionScratch scratch, int headDim, int row, int count) => KeyTile<TSimd, TVector, TPanel>.Multiply(
         count, (headDim + 1) / 2, scratch.Queries + ((long)row * scratch.QueryStride), scratch.QueryStride, scratch.KeyPanel, *scratch.KeyAhead,
         scratch.Scores + ((long)row * Panel.Width));
 
-    public static void AddValues(in KvTile tile, in AttentionScratch scratch, int valueDim, bool floats, int row, int count)
+    public static void AddValues(in KvTile tile, in AttentionScratch scratch, int valueDim, ValueForm form, int row, int count)
     {
         int first = tile.First - tile.Start, end = tile.End - tile.Start;
         int columns = (valueDim + TSimd.Count - 1) / TSimd.Count * TSimd.Count;
         float* p = scratch.Scores + ((long)row * Panel.Width), c = scratch.Values + ((long)row * scratch.ValueStride);
         byte** rows = scratch.ValueRows;
-        if (floats) ValueTile<TSimd, TVector, F32Rows<TSimd, TVector>>.MultiplyAdd(count, first, end, p, Panel.Width, rows, *scratch.ValueAhead, columns, c, scratch.ValueStride);
-        else ValueTile<TSimd, TVector, TRow>.MultiplyAdd(count, first, end, p, Panel.Width, rows, *scratch.ValueAhead, columns, c, scratch.ValueStride);
+        switch (form)
+        {
+            case ValueForm.Floats:
+                ValueTile<TSimd, TVector, F32Rows<TSimd, TVector>>.MultiplyAdd(count, first, end, p, Panel.Width, rows, *scratch.ValueAhead, columns, c, scratch.ValueStride);
+                break;
+            case ValueForm.Pairs:
+                ValuePairTile<TSimd, TVector, TPanel>.MultiplyAdd(count, first & ~1, end, p, Panel.Width, rows, *scratch.ValueAhead, columns, c, scratch.ValueStride);
+                break;
+            default:
+                ValueTile<TSimd, TVector, TRow>.MultiplyAdd(count, first, end, p, Panel.Width, rows, *scratch.ValueAhead, columns, c, scratch.ValueStride);
+                break;
+        }
     }
+
+    private static void FindValuesAhead(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int step) => *scratch.ValueAhead = tile.HeadIndex > 0
+        ? scratch.ValueAhead->NextHead()
+        : CacheAhead.OfNextTile(source, source.Value, tile, scratch.ValueRows, source.Value.Dim, step, scratch.ValueLines);
 
     /// <summary>V whose tokens lie side by side: 16 bytes of tokens at a time become rows of floats.</summary>
     private static void LoadColumns(in KvTileSource source, in KvTile tile, in AttentionScratch scratch)
@@ -130,7 +153,6 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         ref readonly CacheTensor cache = ref source.Value;
         int perUnit = 16 / cache.ElementBytes, stride = scratch.ValueStride;
         for (int j = 0; j < Panel.Width; j++) scratch.ValueRows[j] = (byte*)(scratch.ValueFloats + ((long)j * stride));
-        *scratch.ValueAhead = CacheAhead.OfNextTile(source, cache, tile, scratch.ValueRows, ValueTile<TSimd, TVector, TRow>.StepElements, scratch.ValueLines);
         if (cache.BlockSize % perUnit != 0)
         {
             for (int position = tile.First; position < tile.End; position++)
@@ -158,6 +180,43 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
             ValueColumns<TSimd, TVector>.Load((byte*)scratch.WideValues, WideBytes, cache.Dim, DType.BF16, target, stride);
             ValueColumns<TSimd, TVector>.Load((byte*)scratch.WideValues + (WideBytes / 2), WideBytes, cache.Dim, DType.BF16, target + (8L * stride), stride);
         }
+    }
+
+    /// <summary>The same as rows of pairs, for few query rows: they take half the memory, and widening them is as much work as reading them.</summary>
+    private static void LoadColumnPairs(in KvTileSource source, in KvTile tile, in AttentionScratch scratch)
+    {
+        ref readonly CacheTensor cache = ref source.Value;
+        int perUnit = 16 / cache.ElementBytes, stride = scratch.ValueStride;
+        uint* words = (uint*)scratch.ValueFloats;
+        for (int j = 0; j < Panel.Width; j++) scratch.ValueRows[j] = (byte*)(words + ((long)(j / 2) * stride));
+        int position = tile.First / perUnit * perUnit;
+        (int index, int offset) = Math.DivRem(position, cache.BlockSize);
+        for (; position < tile.End; position += perUnit, offset += perUnit)
+        {
+            if (offset >= cache.BlockSize)
+            {
+                index++;
+                offset = 0;
+            }
+
+            byte* at = cache.At(source.BlockAt(index), offset, source.Head);
+            uint* target = words + ((long)(position - tile.Start) / 2 * stride);
+            if (!cache.DType.IsFloat8())
+            {
+                ValueColumns<TSimd, TVector>.LoadPairs(at, (nint)cache.RunBytes, cache.Dim, target, stride);
+                continue;
+            }
+
+            const int Piece = Float8Pieces<TSimd, TVector>.Piece, WideBytes = Piece * sizeof(ushort);
+            Float8Pieces<TSimd, TVector>.Widen(cache.DType, scratch.Table, at, (nint)cache.RunBytes, cache.Dim, scratch.WideValues);
+            ValueColumns<TSimd, TVector>.LoadPairs((byte*)scratch.WideValues, WideBytes, cache.Dim, target, stride);
+            ValueColumns<TSimd, TVector>.LoadPairs((byte*)scratch.WideValues + (WideBytes / 2), WideBytes, cache.Dim, target + (4L * stride), stride);
+        }
+
+        // The half of a pair that is not of the tile's positions may hold anything, and 0 times NaN is NaN.
+        int first = tile.First - tile.Start, end = tile.End - tile.Start;
+        if ((first & 1) != 0) ValueColumns<TSimd, TVector>.Mask((uint*)scratch.ValueRows[first], cache.Dim, 0xFFFF0000);
+        if ((end & 1) != 0) ValueColumns<TSimd, TVector>.Mask((uint*)scratch.ValueRows[end], cache.Dim, 0x0000FFFF);
     }
 
     /// <summary>A token's 8-bit floats as consecutive bf16.</summary>

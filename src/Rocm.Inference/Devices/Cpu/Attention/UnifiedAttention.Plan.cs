@@ -6,6 +6,9 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     // Partial results of split rows: rows that would need more are split into spans, or not at all.
     private const long PartialBudgetBytes = 32L << 20;
 
+    // Bytes of a token's keys that an item's heads read together: long enough to be a stretch for memory, short enough that a tile stays in a cache.
+    private const int MaxItemHeadBytes = 1024;
+
     private static long PagedScratchBytes(AttentionSpec spec, in BatchLimits limits, int segmentLen)
     {
         const int Alignment = 64;
@@ -36,22 +39,39 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
 
         // One thread reads everything anyway. Otherwise an item should be short enough that threads finish together.
         bool split = crew.NumThreads > 1;
-        long target = args.Split == KvSplit.Fixed ? 0 : keys * job.NumKvHeads / (ItemsPerThread * (long)crew.NumThreads);
+        long minItems = ItemsPerThread * (long)crew.NumThreads;
+        int heads = ItemHeads(job, split ? Math.Max(1, keys / job.SegmentLen) : 1, split ? minItems : 1);
+
+        // A fixed split is into segments, or into spans where segments are many more than threads: each item starts with keys that were not asked for.
+        long target = args.Split == KvSplit.Occupancy ? keys * job.NumKvHeads / minItems
+            : keys * job.NumKvHeads / ((long)heads * job.SegmentLen) < minItems * SpanSegments ? 0
+            : (long)heads * job.SegmentLen * SpanSegments;
         long partial = 0;
         for (int r = 0; r < job.NumRows; r++)
         {
             ref AttentionRow row = ref job.Rows[r];
             row.FirstItem = job.NumItems;
             row.FirstMerge = job.NumMerges;
-            long floats = split && row.NumBlocks == 1 ? SplitRow(ref row, job, target, (PartialBudgetBytes / sizeof(float)) - partial) : 0;
-            job.NumItems = checked(job.NumItems + (job.NumKvHeads * (row.ItemSegments > 0 ? row.NumUnits : row.NumBlocks)));
+            row.ItemHeads = Math.Clamp(MaxItemRows / Math.Max(1, Math.Min(row.QueryLen, job.BlockTokens) * job.GqaRatio), 1, heads);
+            job.MaxItemHeads = Math.Max(job.MaxItemHeads, row.ItemHeads);
+            int groups = row.NumGroups(job.NumKvHeads);
+            long floats = split && row.NumBlocks == 1 ? SplitRow(ref row, job, target / row.ItemHeads, (PartialBudgetBytes / sizeof(float)) - partial) : 0;
+            job.NumItems = checked(job.NumItems + (groups * (row.ItemSegments > 0 ? row.NumUnits : row.NumBlocks)));
             if (row.ItemSegments == 0) continue;
             row.Partial = partial;
             partial += floats;
-            job.NumMerges += job.NumKvHeads;
+            job.NumMerges += groups;
         }
 
         return partial;
+    }
+
+    /// <summary>Most KV heads of an item, of which there can be <paramref name="segments"/> for each group of heads and should be a number.</summary>
+    private static int ItemHeads(in AttentionJob job, long segments, long minItems)
+    {
+        int heads = (int)Math.Clamp(MaxItemHeadBytes / ((long)job.Key.Dim * job.Key.ElementBytes), 1, job.NumKvHeads);
+        while (heads > 1 && segments * ((job.NumKvHeads + heads - 1) / heads) < minItems) heads /= 2;
+        return heads;
     }
 
     /// <summary>Chooses the items of a row with few queries: the longest that are no longer than the target, whose partial results fit.</summary>
@@ -62,7 +82,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         for (int size = target >= SpanSegments * (long)job.SegmentLen ? SpanSegments : 1; size <= SpanSegments; size *= SpanSegments)
         {
             row.ItemSegments = size;
-            long floats = (long)job.NumKvHeads * row.NumUnits * row.QueryLen * job.GqaRatio * PartialStride(job.ValueDim);
+            long floats = (long)row.NumGroups(job.NumKvHeads) * row.ItemHeads * row.NumUnits * row.QueryLen * job.GqaRatio * PartialStride(job.ValueDim);
             if (row.NumUnits > 1 && floats <= budget) return floats;
         }
 

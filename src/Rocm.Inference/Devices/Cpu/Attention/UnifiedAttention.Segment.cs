@@ -11,9 +11,9 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     {
         // The scale of a K of 8-bit floats is a factor of every score of the head.
         int dim = job->Query.Columns, ropeDim = job->QueryRope.Columns;
-        float scale = job->Scale * job->Key.Scale(work.Head);
-        for (int i = 0; i < work.NumTokens * job->GqaRatio; i++)
+        for (int i = 0; i < work.NumRows(job->GqaRatio); i++)
         {
+            float scale = job->Scale * job->Key.Scale(work.Head + (i / (work.NumTokens * job->GqaRatio)));
             float* target = scratch.Queries + ((long)i * scratch.QueryStride);
             Scaled(HeadRow(job->Query, work, job->GqaRatio, i), target, dim, scale);
             if (ropeDim > 0) Scaled(HeadRow(job->QueryRope, work, job->GqaRatio, i), target + dim, ropeDim, scale);
@@ -30,14 +30,17 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         for (; i < count; i++) target[i] = source[i] * scale;
     }
 
-    private static float* HeadRow(in CpuOperand operand, in AttentionItem work, int ratio, int row) =>
-        Head(operand, work.FirstToken + (row / ratio), (work.Head * ratio) + (row % ratio));
+    private static float* HeadRow(in CpuOperand operand, in AttentionItem work, int ratio, int row)
+    {
+        (int token, int queryHead) = work.Row(row, ratio);
+        return Head(operand, token, queryHead);
+    }
 
     /// <summary>Fills the scratch's span arrays from the keys of one span.</summary>
     private static void AttendSpan<TReader>(AttentionJob* job, in AttentionScratch scratch, in AttentionItem work, int span)
         where TReader : IKvTileReader<TSimd, TVector>
     {
-        int rows = work.NumTokens * job->GqaRatio;
+        int rows = work.NumRows(job->GqaRatio);
         scratch.ClearSpans(rows);
         int segment = Math.Max(span * SpanSegments, FirstVisible(*job, work.FirstPosition) / job->SegmentLen);
         for (int end = (span + 1) * SpanSegments; segment < end && segment * (long)job->SegmentLen < work.EndKey; segment++)
@@ -53,7 +56,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     private static void AttendSegment<TReader>(AttentionJob* job, in AttentionScratch scratch, in AttentionItem work, int segment)
         where TReader : IKvTileReader<TSimd, TVector>
     {
-        int ratio = job->GqaRatio, rows = work.NumTokens * ratio;
+        int ratio = job->GqaRatio, rows = work.NumRows(ratio);
         new Span<float>(scratch.Max, rows).Fill(float.NegativeInfinity);
         new Span<float>(scratch.Sum, rows).Clear();
         new Span<float>(scratch.Values, rows * scratch.ValueStride).Clear();
@@ -75,29 +78,43 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
                 First = Math.Max(start, FirstVisible(*job, work.FirstPosition + first)),
                 End = Math.Min(tileEnd, EndVisible(*job, work.FirstPosition + end - 1, work.NumKeys)),
                 Ahead = work.EndKey,
+                NumHeads = work.NumHeads,
             };
             if (tile.First >= tile.End) continue;
-            int row = first * ratio, count = (end - first) * ratio;
-            TReader.LoadKeys(work.Source, tile, scratch);
-            bool floats = TReader.LoadValues(work.Source, tile, scratch, count);
-            TReader.Scores(scratch, job->HeadDim, row, count);
-            if (job->SoftCap > 0 || job->Slopes != null)
-            {
-                for (int i = row; i < row + count; i++)
-                {
-                    float factor = SoftmaxRow(
-                        job, scratch.Scores + ((long)i * Panel.Width), Panel.Width, start, work.FirstPosition + (i / ratio), tile.End,
-                        (work.Head * ratio) + (i % ratio), scratch.Lanes, ref scratch.Max[i], ref scratch.Sum[i]);
-                    if (factor != 1) Scale(scratch.Values + ((long)i * scratch.ValueStride), scratch.ValueStride, factor);
-                }
-            }
-            else
-            {
-                SoftmaxRows(job, scratch, row, count, start, work.FirstPosition, tile.End);
-            }
-
-            TReader.AddValues(tile, scratch, job->ValueDim, floats, row, count);
+            for (KvTileSource source = work.Source; tile.HeadIndex < work.NumHeads; tile.HeadIndex++, source.Head++)
+                AttendTile<TReader>(job, scratch, work, source, tile, first, end);
         }
+    }
+
+    /// <summary>Tokens [first, end) of one head of an item and the keys of one tile.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AttendTile<TReader>(
+        AttentionJob* job, in AttentionScratch scratch, in AttentionItem work, in KvTileSource source, in KvTile tile, int first, int end)
+        where TReader : IKvTileReader<TSimd, TVector>
+    {
+        int ratio = job->GqaRatio, start = tile.Start;
+        int row = ((tile.HeadIndex * work.NumTokens) + first) * ratio, count = (end - first) * ratio;
+        TReader.LoadKeys(source, tile, scratch);
+        scratch.KeyAhead->AskEarly(1);
+        ValueForm form = TReader.LoadValues(source, tile, scratch, count);
+        TReader.Scores(scratch, job->HeadDim, row, count);
+        scratch.ValueAhead->AskEarly(0);
+        if (job->SoftCap > 0 || job->Slopes != null)
+        {
+            for (int i = row; i < row + count; i++)
+            {
+                float factor = SoftmaxRow(
+                    job, scratch.Scores + ((long)i * Panel.Width), Panel.Width, start, work.FirstPosition + first + ((i - row) / ratio), tile.End,
+                    (source.Head * ratio) + ((i - row) % ratio), scratch.Lanes, ref scratch.Max[i], ref scratch.Sum[i]);
+                if (factor != 1) Scale(scratch.Values + ((long)i * scratch.ValueStride), scratch.ValueStride, factor);
+            }
+        }
+        else
+        {
+            SoftmaxRows(job, scratch, row, count, start, work.FirstPosition + first, tile.End);
+        }
+
+        TReader.AddValues(tile, scratch, job->ValueDim, form, row, count);
     }
 
     private static void SavePartials(AttentionJob* job, in AttentionScratch scratch, float* partial, int rows, bool ofSpan)
@@ -112,38 +129,43 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         }
     }
 
-    private static float* Partial(AttentionJob* job, in AttentionRow row, int head, int unit, int rows) =>
-        job->Partials + row.Partial + ((((long)head * row.NumUnits) + unit) * rows * PartialStride(job->ValueDim));
+    private static float* Partial(AttentionJob* job, in AttentionRow row, int group, int unit) =>
+        job->Partials + row.Partial + ((((long)group * row.NumUnits) + unit) * row.ItemHeads * row.QueryLen * job->GqaRatio * PartialStride(job->ValueDim));
 
     /// <summary>Merges the partial results of a split row and head in the order in which an unsplit row is computed.</summary>
     private static void MergeItem(AttentionJob* job, in AttentionScratch scratch, int item)
     {
         ref AttentionRow row = ref job->Rows[FindRow(job, item, byMerge: true)];
-        int head = item - row.FirstMerge, rows = row.QueryLen * job->GqaRatio;
+        int group = item - row.FirstMerge, head = group * row.ItemHeads;
+        var work = new AttentionItem
+        {
+            FirstToken = row.QueryStart, NumTokens = row.QueryLen, Head = head, NumHeads = Math.Min(row.ItemHeads, job->NumKvHeads - head),
+        };
+        int rows = work.NumRows(job->GqaRatio);
         scratch.ClearTotals(rows);
         scratch.ClearSpans(rows);
         int end = row.FirstUnit + row.NumUnits;
         for (int unit = row.FirstUnit; unit < end; unit++)
         {
-            float* partial = Partial(job, row, head, unit - row.FirstUnit, rows);
+            float* partial = Partial(job, row, group, unit - row.FirstUnit);
             for (int i = 0; i < rows; i++, partial += PartialStride(job->ValueDim)) FoldSegment(scratch, i, partial[0], partial[1], partial + PartialHeader);
             if (row.ItemSegments == 1 && (unit + 1) % SpanSegments != 0 && unit + 1 < end) continue;
             for (int i = 0; i < rows; i++) FoldSpan(scratch, i);
             scratch.ClearSpans(rows);
         }
 
-        WriteOutput(job, scratch, new AttentionItem { FirstToken = row.QueryStart, NumTokens = row.QueryLen, Head = head });
+        WriteOutput(job, scratch, work);
     }
 
     /// <summary>Divides by the softmax denominator, which the sink joins, and writes the rows and their LSE; 0 and −∞ for a row without keys.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void WriteOutput(AttentionJob* job, in AttentionScratch scratch, in AttentionItem work)
     {
-        for (int i = 0; i < work.NumTokens * job->GqaRatio; i++)
+        for (int i = 0; i < work.NumRows(job->GqaRatio); i++)
         {
-            float* output = HeadRow(job->Output, work, job->GqaRatio, i);
-            int head = (work.Head * job->GqaRatio) + (i % job->GqaRatio);
-            float* lse = job->Lse == null ? null : job->Lse + (head * job->LseStride) + work.FirstToken + (i / job->GqaRatio);
+            (int token, int head) = work.Row(i, job->GqaRatio);
+            float* output = Head(job->Output, token, head);
+            float* lse = job->Lse == null ? null : job->Lse + (head * job->LseStride) + token;
             float max = scratch.TotalMax[i], factor = 1, sum = scratch.TotalSum[i];
             if (max == float.NegativeInfinity)
             {
@@ -165,7 +187,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
 
             // Adding 0 turns −0 into +0: the sign of a zero may depend on how many masked keys shared the tile.
             float* total = scratch.Totals + ((long)i * scratch.ValueStride);
-            float scale = factor / sum * job->Value.Scale(work.Head);
+            float scale = factor / sum * job->Value.Scale(head / job->GqaRatio);
             for (int d = 0; d < job->ValueDim; d++) output[d] = (total[d] * scale) + 0f;
         }
     }

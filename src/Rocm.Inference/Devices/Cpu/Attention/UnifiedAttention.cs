@@ -18,7 +18,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     private const int SpanSegments = 8;
 
     // Rows (query tokens × heads of a group) of a work item: enough that packing a K/V tile for them costs little.
-    private const int MaxItemRows = 128;
+    private const int MaxItemRows = AttentionScratch.MaxGroupRows;
     private const int ItemsPerThread = 4;
     private const int PartialHeader = 16;
 
@@ -145,8 +145,8 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         int rowIndex = FindRow(job, item, byMerge: false);
         ref AttentionRow row = ref job->Rows[rowIndex];
         int index = item - row.FirstItem;
-        int head = index % job->NumKvHeads;
-        index /= job->NumKvHeads;
+        (index, int group) = Math.DivRem(index, row.NumGroups(job->NumKvHeads));
+        int head = group * row.ItemHeads;
 
         // The last block of a causal row has the most keys: it goes first, so that threads finish together.
         int block = row.ItemSegments > 0 ? 0 : row.NumBlocks - 1 - index;
@@ -158,9 +158,10 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             FirstPosition = row.FirstPosition + firstToken,
             NumKeys = row.NumKeys,
             Head = head,
+            NumHeads = Math.Min(row.ItemHeads, job->NumKvHeads - head),
             Source = SourceOf(job, rowIndex, head),
         };
-        int rows = work.NumTokens * job->GqaRatio;
+        int rows = work.NumRows(job->GqaRatio);
         work.EndKey = EndVisible(*job, work.FirstPosition + work.NumTokens - 1, work.NumKeys);
         LoadQueries(job, scratch, work);
         if (row.ItemSegments > 0)
@@ -169,7 +170,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             work.EndKey = (int)Math.Min(work.EndKey, (unit + 1L) * row.ItemSegments * job->SegmentLen);
             if (row.ItemSegments == 1) AttendSegment<TReader>(job, scratch, work, unit);
             else AttendSpan<TReader>(job, scratch, work, unit);
-            SavePartials(job, scratch, Partial(job, row, head, index, rows), rows, ofSpan: row.ItemSegments > 1);
+            SavePartials(job, scratch, Partial(job, row, group, index), rows, ofSpan: row.ItemSegments > 1);
             return;
         }
 

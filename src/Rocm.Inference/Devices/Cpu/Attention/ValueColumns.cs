@@ -30,6 +30,34 @@ internal static unsafe class ValueColumns<TSimd, TVector>
         }
     }
 
+    /// <summary>Transposes 16 bytes of each channel of 16-bit elements: 4 rows of words, each of two tokens.</summary>
+    /// <param name="source">The tokens of channel 0.</param>
+    /// <param name="channelBytes">From a channel to the next.</param>
+    /// <param name="dim">Channels.</param>
+    /// <param name="rows">[4, stride] words; dim rounded up to 16 is written.</param>
+    /// <param name="stride">Words from a row to the next.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void LoadPairs(byte* source, nint channelBytes, int dim, uint* rows, nint stride)
+    {
+        const int Channels = 16;
+        int c = 0;
+        for (; c + Channels <= dim; c += Channels, source += Channels * channelBytes) PanelPacker.Transpose16(source, channelBytes, rows + c, stride);
+        if (c < dim) LoadPairsPart(source, channelBytes, dim - c, rows + c, stride);
+    }
+
+    private static void LoadPairsPart(byte* source, nint channelBytes, int count, uint* rows, nint stride)
+    {
+        byte* channels = stackalloc byte[16 * 16];
+        CopyPart(source, channelBytes, count, channels);
+        PanelPacker.Transpose16(channels, 16, rows, stride);
+    }
+
+    /// <summary>Keeps some bits of a row's words.</summary>
+    public static void Mask(uint* row, int dim, uint kept)
+    {
+        for (int i = 0; i < dim; i++) row[i] &= kept;
+    }
+
     /// <summary>16 channels in registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void LoadBf16(byte* source, nint channelBytes, float* rows, nint stride)
@@ -74,11 +102,17 @@ internal static unsafe class ValueColumns<TSimd, TVector>
         }
     }
 
-    /// <summary>Fewer channels: the others repeat the last one.</summary>
+    /// <summary>Fewer channels.</summary>
     private static void LoadPart(byte* source, nint channelBytes, int count, DType type, float* rows, nint stride)
     {
         byte* channels = stackalloc byte[16 * 16];
-        for (int i = 0; i < 16; i++) Unsafe.CopyBlockUnaligned(channels + (16 * i), source + (Math.Min(i, count - 1) * channelBytes), 16);
+        CopyPart(source, channelBytes, count, channels);
         LoadWords(channels, 16, type, rows, stride);
+    }
+
+    /// <summary>16 bytes of each of 16 channels: those that are missing repeat the last one.</summary>
+    private static void CopyPart(byte* source, nint channelBytes, int count, byte* channels)
+    {
+        for (int i = 0; i < 16; i++) Unsafe.CopyBlockUnaligned(channels + (16 * i), source + (Math.Min(i, count - 1) * channelBytes), 16);
     }
 }

@@ -33,6 +33,7 @@ internal static class AttentionPriorities
         //   ROCM_ATTN                1.04  4.08  9.28  51.0  31.2      TRITON_MLA             1.04  4.12  9.41  83.4  32.4
         //   ROCM_AITER_FA            0.97  4.23  8.98  61.1  32.9
         // The first two of the multi-head list have one path, which also gives the same bits in chunks and on a cache hit.
+        // The lead of ROCM_AITER_UNIFIED_ATTN comes with its blocks of 64 tokens; in blocks of 16 it is level with TRITON_ATTN.
         // GPUs: by the blog's figures (ROCM_AITER_FA best or within 6 % of ROCM_AITER_UNIFIED_ATTN with AITER's kernels; the unified kernel with occupancy splits
         // where only kernels of one kind are there).
         new(AttentionPreset.Default, CdnaWithAiter, [Names.RocmAiterFa, Names.RocmAiterUnifiedAttn, Names.TritonAttn, Names.RocmAttn], [Names.RocmAiterMla, Names.RocmAiterTritonMla, Names.TritonMla]),

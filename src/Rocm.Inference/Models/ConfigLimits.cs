@@ -15,6 +15,7 @@ internal static class ConfigLimits
     public const int LoraRank = 1 << 14;
     public const int NumExperts = 1 << 14;
     public const int NumSharedExperts = 1 << 6;
+    public const int NumPredictorLayers = 1 << 6;
     public const double RoutedScale = 1e6;
     public const int Positions = 1 << 30;
     public const double RopeTheta = 1e15;

@@ -13,13 +13,22 @@ public sealed class ModelFilesFuzzTests : IDisposable
 
     private readonly CheckpointFolder _folder = new();
 
+    public static TheoryData<string> Configs =>
+    [
+        TinyLlama.With(
+            ("rope_scaling", """{"rope_type":"yarn","factor":4.0,"original_max_position_embeddings":32}"""), ("layer_types", """["full_attention"]""")),
+        TinyExperts.Qwen, TinyExperts.DeepSeek, TinyExperts.GptOss, KimiK2.Config,
+    ];
+
+    public static TheoryData<string> Quantized => [TinyExperts.DeepSeek, TinyExperts.GptOss];
+
     public void Dispose() => _folder.Dispose();
 
-    [Fact]
-    public void Damaged_configs_are_read_or_refused()
+    [Theory]
+    [MemberData(nameof(Configs))]
+    public void Damaged_configs_are_read_or_refused(string config)
     {
-        byte[] valid = Encoding.UTF8.GetBytes(TinyLlama.With(
-            ("rope_scaling", """{"rope_type":"yarn","factor":4.0,"original_max_position_embeddings":32}"""), ("layer_types", """["full_attention"]""")));
+        byte[] valid = Encoding.UTF8.GetBytes(config);
         (int accepted, int refused) = Fuzz(valid, damaged =>
         {
             using ConfigFile file = ConfigFile.Parse(damaged, "config.json");
@@ -50,12 +59,45 @@ public sealed class ModelFilesFuzzTests : IDisposable
         if (OperatingSystem.IsLinux()) Assert.DoesNotContain(_folder.Path, File.ReadAllText("/proc/self/maps"), StringComparison.Ordinal);
     }
 
-    private static (int Accepted, int Refused) Fuzz(byte[] valid, Action<ReadOnlyMemory<byte>> read)
+    [Theory]
+    [MemberData(nameof(Quantized))]
+    public void Damaged_checkpoints_of_few_bits_are_read_or_refused_by_header_and_by_config(string config)
+    {
+        TinyExperts.Write(_folder, config);
+        string path = _folder.File("model.safetensors");
+        byte[] valid = File.ReadAllBytes(path);
+        int headerEnd = 8 + (int)BitConverter.ToUInt64(valid);
+        ModelFolder folder = ModelFolder.Open(_folder.Path);
+        Open(folder);
+        (_, int refused) = Fuzz(valid[..headerEnd], damaged =>
+        {
+            File.Delete(path);
+            File.WriteAllBytes(path, [.. damaged.Span, .. valid.AsSpan(headerEnd)]);
+            Open(folder);
+        }, rounds: Rounds / 2);
+        Assert.True(refused > 0, "the damage is never seen");
+
+        File.Delete(path);
+        File.WriteAllBytes(path, valid);
+        string configPath = _folder.File("config.json");
+        (int accepted, refused) = Fuzz(File.ReadAllBytes(configPath), damaged =>
+        {
+            File.WriteAllBytes(configPath, damaged.Span);
+            Open(ModelFolder.Open(_folder.Path));
+        }, rounds: Rounds / 2);
+        Assert.True(accepted > 0 && refused > 0, $"{accepted} accepted, {refused} refused: the damage does not reach both sides");
+
+        // An 8-bit cache looks at scales, too.
+        static void Open(ModelFolder folder) =>
+            DecoderPlan.Create(folder, new ModelRuntimeSettings(32, DType.F8E4M3Fn), DType.F32, ParallelContext.Single).Dispose();
+    }
+
+    private static (int Accepted, int Refused) Fuzz(byte[] valid, Action<ReadOnlyMemory<byte>> read, int rounds = Rounds)
     {
         int seed = Random.Shared.Next();
         var random = new Random(seed);
         int accepted = 0;
-        for (int round = 0; round < Rounds; round++)
+        for (int round = 0; round < rounds; round++)
         {
             byte[] damaged = Damage(valid, random);
             try
@@ -73,7 +115,7 @@ public sealed class ModelFilesFuzzTests : IDisposable
             }
         }
 
-        return (accepted, Rounds - accepted);
+        return (accepted, rounds - accepted);
     }
 
     private static byte[] Damage(byte[] valid, Random random)

@@ -24,7 +24,7 @@ internal static class DeepSeekConfig
             Layers = [.. Enumerable.Range(0, dimensions.NumLayers).Select(layer =>
                 new DecoderLayerSpec(attention, experts is not null && layer >= firstSparse && layer % frequency == 0 ? experts : dense))],
             TiedHead = root.Bool("tie_word_embeddings", false),
-            NumPredictorLayers = root.Int("num_nextn_predict_layers", 0, ConfigLimits.NumLayers, 0),
+            NumPredictorLayers = root.Int("num_nextn_predict_layers", 0, ConfigLimits.NumPredictorLayers, 0),
         };
     }
 

@@ -25,15 +25,15 @@ internal static class AttentionPriorities
         new(AttentionPreset.VllmNewest, Rdna, [Names.RocmAttn, Names.TritonAttn], [Names.TritonMla]),
         new(AttentionPreset.VllmNewest, Cpu, [Names.RocmAttn, Names.TritonAttn], [Names.TritonMla]),
 
-        // Ours. CPU: by the benchmark "backends" (2 threads, AVX-512; 32/4 heads of 128, and 16 latent heads; milliseconds of one layer, bf16 cache), where the
-        // first of a list is never more than a few per cent behind:
+        // Ours. CPU: by the benchmark "backends" (2 threads, AVX-512; 32/4 heads of 128, and 16 latent heads; milliseconds of one layer, bf16 cache, of two runs the
+        // one on the quieter machine):
         //   decode 1 x 8192, 8 x 4096, 64 x 1024; extend 256 on 4096; prefill 1024
-        //   ROCM_AITER_UNIFIED_ATTN  0.72  3.58  8.99  51.5  30.7      ROCM_AITER_MLA         1.04  3.85  8.66  81.7  33.4
-        //   TRITON_ATTN              0.79  4.25  9.45  52.2  30.6      ROCM_AITER_TRITON_MLA  1.06  3.94  8.41  83.8  32.4
-        //   ROCM_ATTN                1.04  4.08  9.28  51.0  31.2      TRITON_MLA             1.04  4.12  9.41  83.4  32.4
-        //   ROCM_AITER_FA            0.97  4.23  8.98  61.1  32.9
-        // The first two of the multi-head list have one path, which also gives the same bits in chunks and on a cache hit.
-        // The lead of ROCM_AITER_UNIFIED_ATTN comes with its blocks of 64 tokens; in blocks of 16 it is level with TRITON_ATTN.
+        //   ROCM_AITER_UNIFIED_ATTN  0.67  2.77  5.93  52.9  30.6      ROCM_AITER_MLA         1.00  3.96  8.62  80.3  32.0
+        //   TRITON_ATTN              0.78  2.53  5.83  52.1  30.8      ROCM_AITER_TRITON_MLA  1.00  3.93  8.84  82.0  30.8
+        //   ROCM_ATTN                0.81  3.41  6.77  49.8  32.6      TRITON_MLA             1.01  4.09  8.64  78.5  32.0
+        //   ROCM_AITER_FA            0.84  3.08  6.53  60.3  34.4
+        // The first two have one path, which also gives the same bits in chunks and on a cache hit, and are level but for single requests, which are what an
+        // embedded model mostly serves. The three latent ones are level; two runs differ by more.
         // GPUs: by the blog's figures (ROCM_AITER_FA best or within 6 % of ROCM_AITER_UNIFIED_ATTN with AITER's kernels; the unified kernel with occupancy splits
         // where only kernels of one kind are there).
         new(AttentionPreset.Default, CdnaWithAiter, [Names.RocmAiterFa, Names.RocmAiterUnifiedAttn, Names.TritonAttn, Names.RocmAttn], [Names.RocmAiterMla, Names.RocmAiterTritonMla, Names.TritonMla]),

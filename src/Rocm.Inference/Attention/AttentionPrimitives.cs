@@ -27,6 +27,13 @@ public static class AttentionPrimitives
         ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(layer);
         ArgumentNullException.ThrowIfNull(batch);
+        StoreKeyValue(context, layer, batch, batch.Groups[group], inputs, roundsInputs: false);
+    }
+
+    /// <summary>The same for the library's own executors, which may want K and V rounded as well, see <see cref="RopeStoreKvArgs.RoundsInputs"/>.</summary>
+    internal static void StoreKeyValue(
+        DeviceContext context, AttentionLayerResources layer, ForwardBatch batch, ForwardBatchGroup group, in AttentionInputs inputs, bool roundsInputs)
+    {
         bool isLatent = layer.Cache.Layout == KvLayoutKind.MlaLatent;
         context.Device.AttentionKernels.RopeStoreKv(context, new RopeStoreKvArgs
         {
@@ -35,8 +42,9 @@ public static class AttentionPrimitives
             Value = isLatent ? inputs.Key : inputs.Value,
             Rope = layer.Rope,
             Positions = batch.Positions,
-            SlotMapping = batch.Groups[group].SlotMapping,
+            SlotMapping = group.SlotMapping,
             Cache = layer.Cache,
+            RoundsInputs = roundsInputs,
         });
     }
 

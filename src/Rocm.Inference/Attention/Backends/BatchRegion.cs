@@ -9,6 +9,9 @@ namespace Rocm.Inference.Attention.Backends;
 /// <param name="MaxSeqLen">Longest sequence.</param>
 internal readonly record struct BatchRegion(int FirstRow, int NumRows, int FirstToken, int NumTokens, int MaxQueryLen, int MaxSeqLen)
 {
+    /// <summary>Every row.</summary>
+    public static BatchRegion All(ForwardBatch batch) => new(0, batch.NumRows, 0, batch.NumTokens, batch.MaxQueryLen, batch.MaxSeqLen);
+
     public static BatchRegion Of(ForwardBatch batch, int firstRow, int numRows)
     {
         ReadOnlySpan<int> offsets = batch.CuSeqlensQHost, lengths = batch.SeqLensHost;

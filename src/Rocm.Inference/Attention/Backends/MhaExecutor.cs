@@ -31,17 +31,7 @@ internal abstract class MhaExecutor(AttentionSpec spec, AttentionResources resou
     public void Run(DeviceContext context, int layer, in AttentionInputs inputs, TensorView output)
     {
         AttentionLayerResources resource = resources.Layers[layer];
-        Kernels.RopeStoreKv(context, new RopeStoreKvArgs
-        {
-            Query = inputs.Query,
-            Key = inputs.Key,
-            Value = inputs.Value,
-            Rope = resource.Rope,
-            Positions = Batch.Positions,
-            SlotMapping = Group.SlotMapping,
-            Cache = resource.Cache,
-            RoundsInputs = ReadsInputs,
-        });
+        AttentionPrimitives.StoreKeyValue(context, resource, Batch, Group, inputs, roundsInputs: ReadsInputs);
         Attend(context, resource, inputs, output);
     }
 

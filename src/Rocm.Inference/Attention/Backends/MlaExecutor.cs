@@ -70,17 +70,7 @@ internal sealed partial class MlaExecutor : IAttentionExecutor
         AttentionLayerResources resource = _resources.Layers[layer];
         MlaProjections projections = resource.Mla
             ?? throw new InvalidOperationException($"Latent attention needs the up-projections of its layers; layer {layer} of the group has none.");
-        _kernels.RopeStoreKv(context, new RopeStoreKvArgs
-        {
-            Query = inputs.QueryRope,
-            Key = inputs.KeyRope,
-            Value = inputs.Key,
-            Rope = resource.Rope,
-            Positions = Batch.Positions,
-            SlotMapping = _group!.SlotMapping,
-            Cache = resource.Cache,
-            RoundsInputs = _own.NumRows > 0,
-        });
+        AttentionPrimitives.StoreKeyValue(context, resource, Batch, _group!, inputs, roundsInputs: _own.NumRows > 0);
         int entry = 0;
         for (int i = 0; i < _numDecodes; i++)
         {

@@ -36,7 +36,7 @@ internal sealed class RocmAttentionBackend : IAttentionBackend
         public override void Plan(DeviceContext context, ForwardBatch batch, int group)
         {
             base.Plan(context, batch, group);
-            _all = new BatchRegion(0, batch.NumRows, 0, batch.NumTokens, batch.MaxQueryLen, batch.MaxSeqLen);
+            _all = BatchRegion.All(batch);
             _hasSingle = false;
             ReadOnlySpan<int> offsets = batch.CuSeqlensQHost;
             for (int r = 0; r < batch.NumRows && !_hasSingle; r++) _hasSingle = offsets[r + 1] - offsets[r] == 1;

@@ -12,7 +12,7 @@ internal sealed class UnifiedExecutor(AttentionSpec spec, AttentionResources res
     public override void Plan(DeviceContext context, ForwardBatch batch, int group)
     {
         base.Plan(context, batch, group);
-        _all = new BatchRegion(0, batch.NumRows, 0, batch.NumTokens, batch.MaxQueryLen, batch.MaxSeqLen);
+        _all = BatchRegion.All(batch);
     }
 
     protected override void Attend(DeviceContext context, AttentionLayerResources resource, in AttentionInputs inputs, TensorView output) =>

@@ -1,0 +1,40 @@
+// What device code needs from the language, without ROCm's headers: compiles with clang -nogpuinc -nogpulib and with hipRTC.
+#pragma once
+
+#ifndef __global__
+#define __global__ __attribute__((global))
+#define __device__ __attribute__((device))
+#define __shared__ __attribute__((shared))
+#endif
+
+#define DEVICE __device__ static inline __attribute__((always_inline))
+
+// A kernel is always launched with exactly this many threads in x, so that the compiler can give each wave all of its registers.
+#define KERNEL(threads) extern "C" __global__ __attribute__((amdgpu_flat_work_group_size(threads, threads))) void
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+typedef int i32;
+typedef long long i64;
+typedef u32 u32x2 __attribute__((ext_vector_type(2)));
+typedef u32 u32x4 __attribute__((ext_vector_type(4)));
+typedef float f32x4 __attribute__((ext_vector_type(4)));
+typedef float f32x8 __attribute__((ext_vector_type(8)));
+
+DEVICE int thread_index() { return (int)__builtin_amdgcn_workitem_id_x(); }
+DEVICE int group_x() { return (int)__builtin_amdgcn_workgroup_id_x(); }
+DEVICE int group_y() { return (int)__builtin_amdgcn_workgroup_id_y(); }
+DEVICE int group_z() { return (int)__builtin_amdgcn_workgroup_id_z(); }
+
+// Waits for every thread of the group; LDS writes before it are seen after it.
+DEVICE void group_barrier() {
+    __builtin_amdgcn_fence(__ATOMIC_RELEASE, "workgroup");
+    __builtin_amdgcn_s_barrier();
+    __builtin_amdgcn_fence(__ATOMIC_ACQUIRE, "workgroup");
+}
+
+template <class A, class B> DEVICE auto min_of(A a, B b) -> decltype(a + b) { return a < b ? a : b; }
+template <class A, class B> DEVICE auto max_of(A a, B b) -> decltype(a + b) { return a > b ? a : b; }
+DEVICE i64 ceil_div(i64 a, i64 b) { return (a + b - 1) / b; }

@@ -1,0 +1,71 @@
+// A wave: 64 lanes on CDNA, 32 on RDNA. Shuffles and reductions over lanes and over the waves of a group.
+#pragma once
+#include "numeric.h"
+
+#if defined(__GFX9__)
+constexpr int kWave = 64;
+#else
+constexpr int kWave = 32;
+#endif
+
+DEVICE int lane_index() {
+    if constexpr (kWave == 64) return (int)__builtin_amdgcn_mbcnt_hi(~0u, __builtin_amdgcn_mbcnt_lo(~0u, 0));
+    return (int)__builtin_amdgcn_mbcnt_lo(~0u, 0);
+}
+
+DEVICE int wave_index() { return __builtin_amdgcn_readfirstlane(thread_index() / kWave); }
+
+// The value of lane (own index ^ mask).
+template <int kMask> DEVICE u32 lane_xor(u32 value) {
+    static_assert(kMask > 0 && kMask < kWave);
+    if constexpr (kMask < 32) return (u32)__builtin_amdgcn_ds_swizzle((int)value, (kMask << 10) | 0x1F);
+    return (u32)__builtin_amdgcn_ds_bpermute((lane_index() ^ kMask) << 2, (int)value);
+}
+
+template <int kMask> DEVICE float lane_xor(float value) { return as_f32(lane_xor<kMask>(as_u32(value))); }
+
+// Over the lanes that have the same index modulo kFrom; every lane gets the result.
+template <int kFrom = 1> DEVICE float lanes_max(float value) {
+    if constexpr (kFrom <= 1) value = __builtin_fmaxf(value, lane_xor<1>(value));
+    if constexpr (kFrom <= 2) value = __builtin_fmaxf(value, lane_xor<2>(value));
+    if constexpr (kFrom <= 4) value = __builtin_fmaxf(value, lane_xor<4>(value));
+    if constexpr (kFrom <= 8) value = __builtin_fmaxf(value, lane_xor<8>(value));
+    if constexpr (kFrom <= 16) value = __builtin_fmaxf(value, lane_xor<16>(value));
+    if constexpr (kWave == 64) value = __builtin_fmaxf(value, lane_xor<32>(value));
+    return value;
+}
+
+template <int kFrom = 1> DEVICE float lanes_sum(float value) {
+    if constexpr (kFrom <= 1) value += lane_xor<1>(value);
+    if constexpr (kFrom <= 2) value += lane_xor<2>(value);
+    if constexpr (kFrom <= 4) value += lane_xor<4>(value);
+    if constexpr (kFrom <= 8) value += lane_xor<8>(value);
+    if constexpr (kFrom <= 16) value += lane_xor<16>(value);
+    if constexpr (kWave == 64) value += lane_xor<32>(value);
+    return value;
+}
+
+// Over all threads of the group, in a fixed order. scratch: one float a wave, in LDS. Contains barriers.
+template <int kThreads> DEVICE float group_sum(float value, float* scratch) {
+    value = lanes_sum(value);
+    constexpr int kWaves = kThreads / kWave;
+    if constexpr (kWaves == 1) return value;
+    group_barrier();
+    if (lane_index() == 0) scratch[wave_index()] = value;
+    group_barrier();
+    float sum = scratch[0];
+    for (int w = 1; w < kWaves; w++) sum += scratch[w];
+    return sum;
+}
+
+template <int kThreads> DEVICE float group_max(float value, float* scratch) {
+    value = lanes_max(value);
+    constexpr int kWaves = kThreads / kWave;
+    if constexpr (kWaves == 1) return value;
+    group_barrier();
+    if (lane_index() == 0) scratch[wave_index()] = value;
+    group_barrier();
+    float max = scratch[0];
+    for (int w = 1; w < kWaves; w++) max = __builtin_fmaxf(max, scratch[w]);
+    return max;
+}

@@ -37,6 +37,31 @@ internal sealed class PoisonedTensors : IDisposable
         return new TensorView(buffer, GuardBytes, dtype, shape);
     }
 
+    /// <summary>The device's activation type.</summary>
+    public DType Activation => Device.ActivationDType;
+
+    /// <summary>What results in the activation type may be off by: the rounding of the result, besides that of fp32 arithmetic.</summary>
+    public Tolerance Tolerance => Activation switch
+    {
+        DType.BF16 => new Tolerance(1e-5, 0.008),
+        DType.F16 => new Tolerance(1e-5, 0.001),
+        _ => Tolerance.F32,
+    };
+
+    /// <summary>Random values that the activation type holds exactly.</summary>
+    public float[] Draw(TestRandom random, long count, double scale = 1) => Round(random.Floats(count, scale));
+
+    /// <summary>The nearest values that the activation type holds.</summary>
+    public float[] Round(float[] values) =>
+        Activation == DType.F32 ? values : [.. values.Select(value => (float)OracleNumbers.Decode(Activation, OracleNumbers.Encode(Activation, value)))];
+
+    /// <summary>A tensor of the activation type.</summary>
+    public TensorView Activations(float[] values, params ReadOnlySpan<long> shape) =>
+        Activation == DType.F32 ? F32(values, shape) : Bits(Activation, [.. values.Select(value => OracleNumbers.Encode(Activation, value))], shape);
+
+    /// <summary>A poisoned tensor of the activation type.</summary>
+    public TensorView PoisonActivations(params ReadOnlySpan<long> shape) => Poison(Activation, shape);
+
     public TensorView F32(float[] values, params ReadOnlySpan<long> shape) => With(values, DType.F32, shape);
 
     public TensorView I32(int[] values, params ReadOnlySpan<long> shape) => With(values, DType.I32, shape);
@@ -72,6 +97,7 @@ internal sealed class PoisonedTensors : IDisposable
 
     public float[] Read(TensorView view)
     {
+        if (view.DType != DType.F32) return [.. ReadBits(view).Select(bits => (float)OracleNumbers.Decode(view.DType, bits))];
         var values = new float[view.Count];
         Context.Download(view, values.AsSpan());
         return values;

@@ -19,6 +19,9 @@ public sealed class DeviceBuffer : IDisposable
         IsHostAccessible = isHostAccessible;
     }
 
+    /// <summary>The owner of the memory, as the device made it.</summary>
+    internal SafeHandle Handle => _handle;
+
     /// <summary>The device whose memory this is.</summary>
     public IDevice Device { get; }
 

@@ -18,17 +18,17 @@ public abstract class OpsConformance
         {
             using var tensors = new PoisonedTensors(device, 1 << 16);
             int rows = random.Next(1, 5);
-            float[] x = random.Floats(rows * d, 3), w = random.Floats(d), r = random.Floats(rows * d);
+            float[] x = tensors.Draw(random, rows * d, 3), w = random.Floats(d), r = tensors.Draw(random, rows * d);
             TensorView weight = tensors.F32(w, d);
-            TensorView y = tensors.Poison(DType.F32, rows, d);
-            device.Kernels.RmsNorm(tensors.Context, tensors.F32(x, rows, d), weight, 1e-5f, 1f, y);
-            Tolerance.F32.Check(OracleOps.RmsNorm([.. x], w, 1e-5f, 1), tensors.Read(y), $"width {d}");
+            TensorView y = tensors.PoisonActivations(rows, d);
+            device.Kernels.RmsNorm(tensors.Context, tensors.Activations(x, rows, d), weight, 1e-5f, 1f, y);
+            tensors.Tolerance.Check(OracleOps.RmsNorm([.. x], w, 1e-5f, 1), tensors.Read(y), $"width {d}");
 
-            TensorView residual = tensors.F32(r, rows, d), inPlace = tensors.F32(x, rows, d);
+            TensorView residual = tensors.Activations(r, rows, d), inPlace = tensors.Activations(x, rows, d);
             device.Kernels.AddRmsNorm(tensors.Context, residual, inPlace, weight, 1e-6f, 0f, inPlace);
             double[] sum = [.. x.Zip(r, (a, b) => (double)(a + b))];
-            Tolerance.F32.Check(sum, tensors.Read(residual), $"residual, width {d}");
-            Tolerance.F32.Check(OracleOps.RmsNorm(sum, w, 1e-6f, 0), tensors.Read(inPlace), $"with residual, width {d}");
+            tensors.Tolerance.Check(sum, tensors.Read(residual), $"residual, width {d}");
+            tensors.Tolerance.Check(OracleOps.RmsNorm(sum, w, 1e-6f, 0), tensors.Read(inPlace), $"with residual, width {d}");
             tensors.Verify();
         }
     }
@@ -40,8 +40,8 @@ public abstract class OpsConformance
         var random = new TestRandom(12);
         const int T = 5, Heads = 3, D = 20, Width = 100;
         using var tensors = new PoisonedTensors(device, 1 << 16);
-        float[] all = random.Floats(T * Width), w = random.Floats(D);
-        TensorView fused = tensors.F32(all, T, Width);
+        float[] all = tensors.Draw(random, T * Width), w = random.Floats(D);
+        TensorView fused = tensors.Activations(all, T, Width);
         TensorView heads = fused.Slice(1, 20, Heads * D).SplitLast(D);
         device.Kernels.RmsNorm(tensors.Context, heads, tensors.F32(w, D), 1e-6f, 0, heads);
         float[] result = tensors.Read(fused);
@@ -52,7 +52,7 @@ public abstract class OpsConformance
             OracleOps.RmsNorm(inner, w, 1e-6f, 0).CopyTo(expected, (t * Width) + 20);
         }
 
-        Tolerance.F32.Check(expected, result, "heads of a fused projection");
+        tensors.Tolerance.Check(expected, result, "heads of a fused projection");
     }
 
     [Theory]

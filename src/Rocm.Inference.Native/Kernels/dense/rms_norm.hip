@@ -17,17 +17,17 @@ struct RmsNormArgs {
 
 constexpr int kNormThreads = 256;
 
-template <class T> DEVICE void rms_norm(const RmsNormArgs& args, float* scratch) {
+template <class A> DEVICE void normalize_row(const RmsNormArgs& args, float* scratch) {
     int row = group_x(), token = row / args.num_heads, head = row % args.num_heads;
     const u16* x = args.x + token * args.x_stride + head * args.x_head_stride;
     u16* y = args.y + token * args.y_stride + head * args.y_head_stride;
     u16* residual = args.residual == nullptr ? nullptr : args.residual + token * args.residual_stride;
     float squares = 0;
     for (int d = thread_index(); d < args.columns; d += kNormThreads) {
-        float value = T::widen(x[d]);
+        float value = A::widen(x[d]);
         if (residual != nullptr) {
-            residual[d] = T::round(T::widen(residual[d]) + value);
-            value = T::widen(residual[d]);
+            residual[d] = A::round(A::widen(residual[d]) + value);
+            value = A::widen(residual[d]);
         }
         squares += value * value;
     }
@@ -37,8 +37,11 @@ template <class T> DEVICE void rms_norm(const RmsNormArgs& args, float* scratch)
     root = root * (1.5f - 0.5f * sum * root * root);
     const u16* source = residual != nullptr ? residual : x;
     for (int d = thread_index(); d < args.columns; d += kNormThreads)
-        y[d] = T::round(T::widen(source[d]) * root * (args.offset + args.weight[d]));
+        y[d] = A::round(A::widen(source[d]) * root * (args.offset + args.weight[d]));
 }
 
-KERNEL(kNormThreads) rms_norm_bf16(RmsNormArgs args) { __shared__ float scratch[8]; rms_norm<BF16>(args, scratch); }
-KERNEL(kNormThreads) rms_norm_f16(RmsNormArgs args) { __shared__ float scratch[8]; rms_norm<F16>(args, scratch); }
+// T: the activation type.
+KERNEL(kNormThreads) rms_norm(RmsNormArgs args) {
+    __shared__ float scratch[8];
+    normalize_row<T>(args, scratch);
+}

@@ -7,36 +7,37 @@ using namespace gfxemu;
 namespace {
 
 constexpr u32 LdsBytes = 65536;
-const char *device_name(const Runtime &rt) { return rt.arch == Arch::Gfx942 ? "Emulated gfx942" : "Emulated gfx1100"; }
-std::string full_arch(const Runtime &rt) { return rt.arch == Arch::Gfx942 ? "gfx942:sramecc+:xnack-" : "gfx1100"; }
+const char *device_name(Arch arch) { return arch == Arch::Gfx942 ? "Emulated gfx942" : "Emulated gfx1100"; }
+std::string full_arch(Arch arch) { return arch == Arch::Gfx942 ? "gfx942:sramecc+:xnack-" : "gfx1100"; }
 bool valid(const Runtime &rt, int device) { return device >= 0 && device < rt.devices; }
 
 // Offsets in hipDeviceProp_t as ROCm 6 and 7 lay it out (R0600), and as ROCm 5 did.
 struct Layout { size_t bytes, arch, memory, lds, warp, threads, dims, grid, units, lds_unit, major; };
 const Layout r0600{1472, 1160, 288, 296, 308, 320, 324, 336, 388, 640, 360}, r0000{792, 396, 256, 264, 276, 280, 284, 296, 340, 384, 332};
 
-void fill(char *p, const Layout &l, const Runtime &rt) {
+void fill(char *p, const Layout &l, const Runtime &rt, int device) {
+  Arch arch = rt.arch(device);
   auto put = [&](size_t at, auto value) { memcpy(p + at, &value, sizeof value); };
   memset(p, 0, l.bytes);
-  snprintf(p, 256, "%s", device_name(rt));
-  snprintf(p + l.arch, 256, "%s", full_arch(rt).c_str());
+  snprintf(p, 256, "%s", device_name(arch));
+  snprintf(p + l.arch, 256, "%s", full_arch(arch).c_str());
   put(l.memory, rt.memory->capacity());
   put(l.lds, (u64)LdsBytes);
   put(l.lds_unit, (u64)LdsBytes);
-  put(l.warp, rt.wave_size());
+  put(l.warp, wave_size(arch));
   put(l.threads, 1024u);
   for (int d = 0; d < 3; d++) {
     put(l.dims + 4 * (size_t)d, 1024u);
     put(l.grid + 4 * (size_t)d, d ? 65536u : 2147483647u);
   }
-  put(l.units, rt.compute_units());
-  put(l.major, rt.arch == Arch::Gfx942 ? 9u : 11u);
-  put(l.major + 4, rt.arch == Arch::Gfx942 ? 4u : 0u);
+  put(l.units, compute_units(arch));
+  put(l.major, arch == Arch::Gfx942 ? 9u : 11u);
+  put(l.major + 4, arch == Arch::Gfx942 ? 4u : 0u);
 }
 
 // Numbers of hipDeviceAttribute_t since ROCm 5.0.
-bool attribute(const Runtime &rt, int which, int &value) {
-  bool cdna = rt.arch == Arch::Gfx942;
+bool attribute(Arch arch, int which, int &value) {
+  bool cdna = arch == Arch::Gfx942;
   switch (which) {
     case 0: value = cdna; return true;                       // EccEnabled
     case 2: value = 8; return true;                          // AsyncEngineCount
@@ -53,12 +54,12 @@ bool attribute(const Runtime &rt, int which, int &value) {
     case 57: value = 2048; return true;                      // MaxThreadsPerMultiProcessor
     case 59: value = cdna ? 8192 : 384; return true;         // MemoryBusWidth
     case 60: value = 1300000; return true;                   // MemoryClockRate
-    case 63: case 10015: value = (int)rt.compute_units(); return true;
+    case 63: case 10015: value = (int)compute_units(arch); return true;
     case 67: value = 1; return true;                         // PciBusId
     case 71: case 72: value = 65536; return true;            // registers per block, per multiprocessor
     case 74: case 75: case 76: case 10002: value = LdsBytes; return true;
     case 81: value = 256; return true;                       // TextureAlignment
-    case 87: value = (int)rt.wave_size(); return true;       // WarpSize
+    case 87: value = (int)wave_size(arch); return true;       // WarpSize
   }
   return false;
 }
@@ -80,31 +81,31 @@ GFXEMU_API int hipDeviceGet(int *device, int ordinal) { GFXEMU_CALL; if (!device
 GFXEMU_API int hipDeviceGetName(char *name, int capacity, int device) {
   GFXEMU_CALL;
   if (!valid(rt, device)) return rt.done(InvalidDevice);
-  snprintf(name, (size_t)capacity, "%s", device_name(rt));
+  snprintf(name, (size_t)capacity, "%s", device_name(rt.arch(device)));
   return 0;
 }
 GFXEMU_API int hipDeviceTotalMem(size_t *bytes, int device) { GFXEMU_CALL; if (!valid(rt, device)) return rt.done(InvalidDevice); *bytes = rt.memory->capacity(); return 0; }
 GFXEMU_API int hipDeviceGetPCIBusId(char *id, int capacity, int device) { GFXEMU_CALL; if (!valid(rt, device)) return rt.done(InvalidDevice); snprintf(id, (size_t)capacity, "0000:%02x:00.0", device + 1); return 0; }
 GFXEMU_API int hipDeviceGetUuid(char *id, int device) { GFXEMU_CALL; if (!valid(rt, device)) return rt.done(InvalidDevice); memcpy(id, "gfxemu-device-00", 16); id[15] = (char)('0' + device); return 0; }
-GFXEMU_API int hipDeviceComputeCapability(int *major, int *minor, int device) { GFXEMU_CALL; if (!valid(rt, device)) return rt.done(InvalidDevice); attribute(rt, 23, *major); attribute(rt, 61, *minor); return 0; }
+GFXEMU_API int hipDeviceComputeCapability(int *major, int *minor, int device) { GFXEMU_CALL; if (!valid(rt, device)) return rt.done(InvalidDevice); attribute(rt.arch(device), 23, *major); attribute(rt.arch(device), 61, *minor); return 0; }
 GFXEMU_API int hipDeviceGetAttribute(int *value, int which, int device) {
   GFXEMU_CALL;
   if (!value) return rt.done(InvalidValue);
   if (!valid(rt, device)) return rt.done(InvalidDevice);
-  return rt.done(attribute(rt, which, *value) ? Success : InvalidValue);
+  return rt.done(attribute(rt.arch(device), which, *value) ? Success : InvalidValue);
 }
 GFXEMU_API int hipGetDevicePropertiesR0600(char *properties, int device) {
   GFXEMU_CALL;
   if (!properties) return rt.done(InvalidValue);
   if (!valid(rt, device)) return rt.done(InvalidDevice);
-  fill(properties, r0600, rt);
+  fill(properties, r0600, rt, device);
   return 0;
 }
 GFXEMU_API int hipGetDeviceProperties(char *properties, int device) {
   GFXEMU_CALL;
   if (!properties) return rt.done(InvalidValue);
   if (!valid(rt, device)) return rt.done(InvalidDevice);
-  fill(properties, r0000, rt);
+  fill(properties, r0000, rt, device);
   return 0;
 }
 GFXEMU_API int hipDeviceGetStreamPriorityRange(int *least, int *greatest) { GFXEMU_CALL; if (least) *least = 1; if (greatest) *greatest = -1; return 0; }

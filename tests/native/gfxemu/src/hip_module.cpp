@@ -16,7 +16,7 @@ int load(Runtime &rt, void **out, const void *image) {
   if (rt.sticky) return rt.sticky;
   try {
     auto m = std::make_unique<Module>();
-    m->code = std::make_unique<CodeObject>((const u8 *)image, rt.arch, *rt.memory);
+    m->code = std::make_unique<CodeObject>((const u8 *)image, rt.arch(current_device), *rt.memory);
     rt.modules.insert(m.get());
     *out = m.release();
     return Success;
@@ -34,9 +34,10 @@ bool known(Runtime &rt, const Function *f) {
   return false;
 }
 
-int occupancy(const Runtime &rt, const Kernel &k, int threads, size_t dynamic_lds) {
-  bool cdna = rt.arch == Arch::Gfx942;
-  int waves = (threads + (int)rt.wave_size() - 1) / (int)rt.wave_size(), granule = cdna ? 8 : 24, file = cdna ? 512 : 1536;
+int occupancy(const Kernel &k, int threads, size_t dynamic_lds) {
+  Arch arch = k.program->arch;
+  bool cdna = arch == Arch::Gfx942;
+  int waves = (threads + (int)wave_size(arch) - 1) / (int)wave_size(arch), granule = cdna ? 8 : 24, file = cdna ? 512 : 1536;
   int per_wave = (std::max<int>((int)k.vgprs, 1) + granule - 1) / granule * granule;
   int groups = std::min(file / per_wave, cdna ? 8 : 16) * 4 / std::max(waves, 1);
   if (u64 lds = k.lds_bytes + dynamic_lds) groups = std::min<int>(groups, (int)((cdna ? 65536 : 131072) / ((lds + 511) & ~511ull)));
@@ -117,6 +118,6 @@ GFXEMU_API int hipModuleOccupancyMaxActiveBlocksPerMultiprocessor(int *groups, v
   GFXEMU_CALL;
   if (!groups || threads <= 0 || !known(rt, (Function *)function)) return rt.done(InvalidValue);
   const Kernel &k = *((Function *)function)->kernel;
-  *groups = threads > (int)k.max_group ? 0 : occupancy(rt, k, threads, dynamic_lds);
+  *groups = threads > (int)k.max_group ? 0 : occupancy(k, threads, dynamic_lds);
   return 0;
 }

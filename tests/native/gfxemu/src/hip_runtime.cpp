@@ -38,8 +38,15 @@ Runtime::Runtime() {
 bool Runtime::set_option(const std::string &name, const std::string &value) {
   auto number = [&] { return strtoull(value.c_str(), nullptr, 0); };
   if (name == "arch") {
-    if (value != "gfx942" && value != "gfx1100") return false;
-    arch = value == "gfx942" ? Arch::Gfx942 : Arch::Gfx1100;
+    std::vector<Arch> list;
+    std::stringstream names(value);
+    for (std::string one; std::getline(names, one, ',');) {
+      if (one != "gfx942" && one != "gfx1100") return false;
+      list.push_back(one == "gfx942" ? Arch::Gfx942 : Arch::Gfx1100);
+    }
+    if (list.empty()) return false;
+    archs = list;
+    devices = std::max(devices, (int)list.size());
   } else if (name == "mem_mb") memory->set_capacity(number() << 20);
   else if (name == "devices") devices = (int)number();
   else if (name == "version") version = (int)number();

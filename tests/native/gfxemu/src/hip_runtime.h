@@ -3,6 +3,7 @@
 #include "code_object.h"
 #include "launch.h"
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -85,7 +86,7 @@ class Runtime {
   void say(const std::string &text) const;
 
   std::recursive_mutex lock;
-  Arch arch = Arch::Gfx942;
+  std::vector<Arch> archs{Arch::Gfx942};  // by device; the last one for all further devices
   std::unique_ptr<DeviceMemory> memory;
   LaunchOptions options;
   Counters counters;
@@ -98,8 +99,7 @@ class Runtime {
   int devices = 1, version = 60443484, sticky = 0, global_captures = 0, log = 0;
   bool count_lines = false;
   std::string counter_file, last_fault;
-  u32 compute_units() const { return arch == Arch::Gfx942 ? 304 : 48; }
-  u32 wave_size() const { return arch == Arch::Gfx942 ? 64 : 32; }
+  Arch arch(int device) const { return archs[std::min((size_t)device, archs.size() - 1)]; }
 
  private:
   Runtime();
@@ -118,6 +118,8 @@ class Runtime {
 const char *error_name(int code);
 const char *error_text(int code);
 extern thread_local int last_error, current_device;
+inline u32 compute_units(Arch arch) { return arch == Arch::Gfx942 ? 304 : 48; }
+inline u32 wave_size(Arch arch) { return arch == Arch::Gfx942 ? 64 : 32; }
 double now_ms();
 
 }  // namespace gfxemu

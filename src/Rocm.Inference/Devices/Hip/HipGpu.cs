@@ -1,0 +1,124 @@
+using Rocm.Inference.Devices.Hip.Attention;
+using Rocm.Inference.Native.Handles;
+using Rocm.Inference.Native.Hip;
+using Rocm.Inference.Native.Kernels;
+
+namespace Rocm.Inference.Devices.Hip;
+
+/// <summary>
+/// An AMD GPU as a device. Thread-safe: each context has a stream of its own. Dispose it after every context, weight and buffer.
+/// Activations are bf16, products accumulate in f32.
+/// </summary>
+internal sealed class HipGpu : IDevice
+{
+    private readonly HipDevice _device;
+    private readonly HipWeightPacker _packer;
+
+    /// <summary>Opens a device; compiles and loads nothing yet.</summary>
+    /// <param name="device">The GPU.</param>
+    /// <param name="compiler">hipRTC behind its cache, for kernels without precompiled code.</param>
+    public HipGpu(HipDevice device, RuntimeKernelCompiler compiler)
+    {
+        _device = device;
+        Library = new KernelLibrary(device, compiler);
+        _packer = new HipWeightPacker(this);
+        Kernels = new HipKernels(Library);
+        AttentionKernels = new HipAttentionKernels(this);
+        SamplingKernels = new HipSamplingKernels(Library);
+    }
+
+    public DeviceKind Kind => DeviceKind.Hip;
+
+    public string Name => _device.Info.Name;
+
+    public string Architecture => _device.Info.Target ?? "unknown";
+
+    public int ComputeUnits => _device.Info.ComputeUnits;
+
+    public long TotalMemoryBytes => _device.Memory().Total;
+
+    public long AvailableMemoryBytes => _device.Memory().Free;
+
+    public DType ActivationDType => DType.BF16;
+
+    /// <summary>The GPU behind this device.</summary>
+    public HipDevice Native => _device;
+
+    /// <summary>Its kernels.</summary>
+    public KernelLibrary Library { get; }
+
+    /// <summary>Lanes of a wave: 64 or 32.</summary>
+    public int WaveSize => _device.Info.WaveSize;
+
+    public IKernels Kernels { get; }
+
+    public IAttentionKernels AttentionKernels { get; }
+
+    public ISamplingKernels SamplingKernels { get; }
+
+    IKernels IDevice.Kernels => Kernels;
+
+    IAttentionKernels IDevice.AttentionKernels => AttentionKernels;
+
+    ISamplingKernels IDevice.SamplingKernels => SamplingKernels;
+
+    /// <inheritdoc/>
+    public DeviceBuffer Allocate(long sizeBytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(sizeBytes);
+        DeviceMemoryHandle memory = AllocateMemory(Math.Max(sizeBytes, 1));
+        try
+        {
+            using HipStream stream = _device.CreateStream();
+            stream.Fill(memory, 0, memory.Bytes, 0);
+            stream.Synchronize();
+            return new DeviceBuffer(this, memory, memory.Value, sizeBytes, isHostAccessible: false);
+        }
+        catch
+        {
+            memory.Dispose();
+            throw;
+        }
+    }
+
+    public DeviceContext CreateContext(long arenaBytes)
+    {
+        DeviceBuffer arena = Allocate(arenaBytes);
+        try
+        {
+            return new HipContext(this, arena);
+        }
+        catch
+        {
+            arena.Dispose();
+            throw;
+        }
+    }
+
+    PackedWeight IDevice.Pack(in WeightSource source) => _packer.Pack(source);
+
+    PackedWeightGroup IDevice.PackGroup(ReadOnlySpan<WeightSource> members) => _packer.PackGroup(members);
+
+    public void Dispose()
+    {
+        _packer.Dispose();
+        Library.Dispose();
+    }
+
+    private DeviceMemoryHandle AllocateMemory(long bytes)
+    {
+        try
+        {
+            return _device.Allocate(bytes);
+        }
+        catch (HipOutOfMemoryException e)
+        {
+            long free = _device.Memory().Free;
+            throw new DeviceMemoryException($"{Name} has no room for {bytes} bytes; {free} are free. Choose a smaller model, a shorter context or a smaller cache.", e)
+            {
+                RequestedBytes = bytes,
+                AvailableBytes = free,
+            };
+        }
+    }
+}

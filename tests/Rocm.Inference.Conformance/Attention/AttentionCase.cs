@@ -162,6 +162,19 @@ internal sealed class AttentionCase
         return [.. parts.Select((p, i) => result.AsSpan(offsets[i] * outputWidth, p.Count * outputWidth).ToArray())];
     }
 
+    /// <summary>Replaces a channel of K or of V of one position in every KV head.</summary>
+    public void Replace(int row, int position, int channel, bool ofValue, float with)
+    {
+        int heads = Spec.NumKvHeads, dim = ofValue ? Spec.VHeadDim : Spec.HeadDim;
+        uint bits = OracleNumbers.Encode(Spec.KvDType, with);
+        long slot = ((long)BlockTable[(row * MaxBlocks) + (position / BlockSize)] * BlockSize) + (position % BlockSize);
+        for (int h = 0; h < heads; h++)
+        {
+            (ofValue ? _values : _keys)[row][(((position * heads) + h) * dim) + channel] = OracleNumbers.Decode(Spec.KvDType, bits);
+            (ofValue ? Value : Key)[ofValue ? Layout.Value(slot, h, channel) : Layout.Key(slot, h, channel)] = bits;
+        }
+    }
+
     private KvCacheView Cache(PoisonedTensors tensors)
     {
         if (_uploaded.Tensors != tensors)

@@ -82,6 +82,16 @@ internal sealed class FlashCase
         return ([.. tokens.SelectMany(t => t.Output)], [.. tokens.SelectMany(t => t.Lse)]);
     }
 
+    /// <summary>Replaces a channel of K or of V of one key in every KV head.</summary>
+    public void Replace(int row, int key, int channel, bool ofValue, float with)
+    {
+        for (int h = 0; h < Spec.NumKvHeads; h++)
+        {
+            if (ofValue) _values[row][(((key * Spec.NumKvHeads) + h) * Spec.VHeadDim) + channel] = with;
+            else KeyHead(row, key, h)[channel] = with;
+        }
+    }
+
     /// <summary>The same queries against keys [first, first + count) of each row, without the sinks, and of the same positions.</summary>
     public FlashCase Chunk(bool causal, bool withSinks, IReadOnlyList<(int First, int Count)> parts) =>
         new(this, causal, withSinks ? Sinks : null, parts);

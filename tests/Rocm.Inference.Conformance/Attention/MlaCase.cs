@@ -73,6 +73,14 @@ internal sealed class MlaCase
 
     public int[] BlockTable => _table;
 
+    /// <summary>Replaces a channel of one position's latent row.</summary>
+    public void Replace(int row, int position, int channel, float with)
+    {
+        int width = Spec.HeadDim;
+        _latents[row][(position * width) + channel] = with;
+        _cache[(((_table[(row * _maxBlocks) + (position / BlockSize)] * BlockSize) + (position % BlockSize)) * width) + channel] = OracleNumbers.Encode(Spec.KvDType, with);
+    }
+
     public int NumBlocks => _numBlocks;
 
     public string Description =>

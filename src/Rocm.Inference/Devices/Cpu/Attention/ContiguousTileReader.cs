@@ -17,8 +17,8 @@ internal readonly unsafe struct ContiguousTileReader<TSimd, TVector> : IKvTileRe
         PackKeys(source, tile, scratch.KeyPanel);
     }
 
-    public static ValueForm LoadValues(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int rows) =>
-        PagedTileReader<TSimd, TVector, F32Panel<TSimd, TVector>, F32Rows<TSimd, TVector>>.LoadValues(source, tile, scratch, rows);
+    public static ValueForm LoadValues(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int rows, bool inFloats) =>
+        PagedTileReader<TSimd, TVector, F32Panel<TSimd, TVector>, F32Rows<TSimd, TVector>>.LoadValues(source, tile, scratch, rows, inFloats);
 
     /// <summary>Packs K: the two parts one after the other, padded to even.</summary>
     public static void PackKeys(in KvTileSource source, in KvTile tile, byte* panel)

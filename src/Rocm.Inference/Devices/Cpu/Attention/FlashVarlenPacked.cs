@@ -167,6 +167,9 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             if (factor != 1) Scale(scratch.Totals + ((long)i * scratch.ValueStride), scratch.ValueStride, factor);
         }
 
+        bool seen = SeeAll(job, work, firstToken, endToken, key, end) && (end - key) % 2 == 0;
+        if (!seen && AddSeenValues(packed, stretch, work, pair, index, key, end, firstToken, endToken)) return;
+
         // A few rows at a time, which end at the same keys but for a few.
         const int Group = 16;
         for (int slice = 0; slice * Panel.Width < scratch.ValueStride; slice++)

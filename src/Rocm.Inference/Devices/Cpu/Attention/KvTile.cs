@@ -19,7 +19,8 @@ internal unsafe interface IKvTileReader<TSimd, TVector>
     /// <param name="tile">The positions.</param>
     /// <param name="scratch">Gets the addresses of the rows.</param>
     /// <param name="rows">Query rows that will read them.</param>
-    static abstract ValueForm LoadValues(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int rows);
+    /// <param name="inFloats">True when the form must be <see cref="ValueForm.Floats"/>.</param>
+    static abstract ValueForm LoadValues(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int rows, bool inFloats);
 
     /// <summary>Scores [count, 48] of some query rows = queries · K.</summary>
     static abstract void Scores(in AttentionScratch scratch, int headDim, int row, int count);

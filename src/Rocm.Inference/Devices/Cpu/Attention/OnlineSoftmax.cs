@@ -10,7 +10,10 @@ namespace Rocm.Inference.Devices.Cpu.Attention;
 /// </summary>
 internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
 {
-    /// <summary>Turns one row of scores into probabilities relative to the running maximum. Masked keys become 0.</summary>
+    /// <summary>
+    /// Turns one row of scores into probabilities relative to the running maximum. Masked keys become 0. Where no score is a number above −∞, a NaN is looked
+    /// for, which a maximum of vectors may drop: otherwise it is a probability, and so part of the sum.
+    /// </summary>
     /// <param name="job">Soft-cap, ALiBi and window.</param>
     /// <param name="scores">[width] scaled products, replaced.</param>
     /// <param name="width">Scores of the row, whole vectors.</param>
@@ -36,6 +39,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         for (int j = TSimd.Count; j < width; j += TSimd.Count) largest = TSimd.Max(largest, TSimd.Load(scores + j));
         float oldMax = max;
         float newMax = MathF.Max(oldMax, TSimd.MaxAcross(largest));
+        if (newMax == float.NegativeInfinity && new ReadOnlySpan<float>(scores, width).Contains(float.NaN)) newMax = float.NaN;
         if (newMax == float.NegativeInfinity)
         {
             // Every score is −∞: no weight, and −∞ − (−∞) below would make it NaN.
@@ -86,6 +90,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
                 TVector largest = TSimd.Load(scores);
                 for (int j = TSimd.Count; j < Panel.Width; j += TSimd.Count) largest = TSimd.Max(largest, TSimd.Load(scores + j));
                 maxima[i] = MathF.Max(scratch.Max[row + i], TSimd.MaxAcross(largest));
+                if (maxima[i] == float.NegativeInfinity && new ReadOnlySpan<float>(scores, Panel.Width).Contains(float.NaN)) maxima[i] = float.NaN;
             }
 
             scores = scratch.Scores + ((long)row * Panel.Width);

@@ -67,13 +67,14 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static ValueForm LoadValues(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int rows)
+    public static ValueForm LoadValues(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int rows, bool inFloats)
     {
         ref readonly CacheTensor cache = ref source.Value;
+        inFloats |= rows > MaxDirectRows;
         if (cache.Run < cache.Dim)
         {
             FindValuesAhead(source, tile, scratch, ValueTile<TSimd, TVector, TRow>.StepElements);
-            if (IsF32 || rows > MaxDirectRows || cache.BlockSize % (16 / cache.ElementBytes) != 0)
+            if (IsF32 || inFloats || cache.BlockSize % (16 / cache.ElementBytes) != 0)
             {
                 LoadColumns(source, tile, scratch);
                 return ValueForm.Floats;
@@ -106,7 +107,7 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
             }
         }
 
-        if (cache.Dim % TSimd.Count == 0 && rows <= MaxDirectRows) return ValueForm.Elements;
+        if (cache.Dim % TSimd.Count == 0 && !inFloats) return ValueForm.Elements;
         for (int j = first; j < end; j++)
         {
             float* target = scratch.ValueFloats + ((long)j * scratch.ValueStride);

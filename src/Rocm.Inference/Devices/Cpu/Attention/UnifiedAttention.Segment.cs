@@ -96,7 +96,8 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         int row = ((tile.HeadIndex * work.NumTokens) + first) * ratio, count = (end - first) * ratio;
         TReader.LoadKeys(source, tile, scratch);
         scratch.KeyAhead->AskEarly(1);
-        ValueForm form = TReader.LoadValues(source, tile, scratch, count);
+        bool seen = SeeAll(job, work, first, end, tile.First, tile.End);
+        ValueForm form = TReader.LoadValues(source, tile, scratch, count, inFloats: !seen);
         TReader.Scores(scratch, job->HeadDim, row, count);
         scratch.ValueAhead->AskEarly(0);
         if (job->SoftCap > 0 || job->Slopes != null)
@@ -114,7 +115,8 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             SoftmaxRows(job, scratch, row, count, start, work.FirstPosition + first, tile.End);
         }
 
-        TReader.AddValues(tile, scratch, job->ValueDim, form, row, count);
+        if (seen) TReader.AddValues(tile, scratch, job->ValueDim, form, row, count);
+        else AddSeenValues<TReader>(job, scratch, work, tile, first, end, row);
     }
 
     private static void SavePartials(AttentionJob* job, in AttentionScratch scratch, float* partial, int rows, bool ofSpan)

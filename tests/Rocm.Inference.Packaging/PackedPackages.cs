@@ -30,7 +30,7 @@ public sealed class PackedPackages : IAsyncLifetime
         {
             await DotnetCommand.RunAsync(
                 "dotnet", Root, "pack", Path.Combine("src", project), "-c", Metadata("Configuration"), "--no-build", "-o", folder,
-                $"-p:PackageVersion={Version}");
+                "-p:SkipKernels=true", $"-p:PackageVersion={Version}");
         }
     }
 

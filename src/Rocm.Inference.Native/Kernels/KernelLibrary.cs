@@ -4,8 +4,8 @@ using Rocm.Inference.Native.Hip;
 namespace Rocm.Inference.Native.Kernels;
 
 /// <summary>
-/// The kernels of one device: loads each code object when its first kernel is asked for, from the disk cache or compiled by hipRTC. Owns the modules
-/// and functions. Thread-safe.
+/// The kernels of one device: loads each code object when its first kernel is asked for. It comes from this assembly where it was compiled ahead, else
+/// from the disk cache, else from hipRTC. Owns the modules and functions. Thread-safe.
 /// </summary>
 internal sealed class KernelLibrary : IDisposable
 {
@@ -13,7 +13,8 @@ internal sealed class KernelLibrary : IDisposable
     private static readonly string[] Options = ["-std=c++17", "-O3", "-ffp-contract=fast", "-mcode-object-version=4"];
 
     private readonly HipDevice _device;
-    private readonly RuntimeKernelCompiler _compiler;
+    private readonly RuntimeKernelCompiler? _compiler;
+    private readonly Lazy<PrecompiledKernels> _precompiled;
     private readonly KernelSources _sources = new();
     private readonly ConcurrentDictionary<KernelUnit, HipModule> _modules = new();
     private readonly ConcurrentDictionary<(KernelUnit Unit, string Kernel), HipFunction> _functions = new();
@@ -21,7 +22,13 @@ internal sealed class KernelLibrary : IDisposable
     private bool _isDisposed;
 
     /// <summary>Loads nothing yet.</summary>
-    internal KernelLibrary(HipDevice device, RuntimeKernelCompiler compiler) => (_device, _compiler) = (device, compiler);
+    /// <param name="device">The GPU.</param>
+    /// <param name="compiler">hipRTC behind its cache; null leaves what was compiled ahead.</param>
+    internal KernelLibrary(HipDevice device, RuntimeKernelCompiler? compiler)
+    {
+        (_device, _compiler) = (device, compiler);
+        _precompiled = new(() => PrecompiledKernels.Of(_device.Info.Target ?? ""));
+    }
 
     /// <summary>Finds a kernel, loading or compiling its code when it is the first of its unit: seconds, then; not for the token loop.</summary>
     /// <param name="unit">The instance.</param>
@@ -55,11 +62,22 @@ internal sealed class KernelLibrary : IDisposable
     private HipModule Load(KernelUnit unit)
     {
         if (_modules.TryGetValue(unit, out HipModule? module)) return module;
-        string architecture = _device.Info.Architecture
-            ?? throw new HipException($"Device {_device.Ordinal}, {_device.Info.Name}, does not tell its architecture: no kernels can be compiled for it.");
-        byte[] code = _compiler.Compile(_sources.Read(unit.File), architecture, [.. Options, .. unit.Options]);
+        byte[] code = _precompiled.Value.Find(unit) ?? Compile(unit);
         module = _device.LoadModule(code);
         _modules[unit] = module;
         return module;
+    }
+
+    private byte[] Compile(KernelUnit unit)
+    {
+        string architecture = _device.Info.Architecture
+            ?? throw new HipException($"Device {_device.Ordinal}, {_device.Info.Name}, does not tell its architecture: no kernels can be compiled for it.");
+        if (_compiler is null)
+        {
+            string held = PrecompiledKernels.Targets.Count == 0 ? "this build holds none" : $"this build holds code for {string.Join(", ", PrecompiledKernels.Targets)}";
+            throw new HipException($"{unit} is needed for {architecture}, but was not compiled ahead ({held}) and there is no hipRTC to compile it: install ROCm's libhiprtc.");
+        }
+
+        return _compiler.Compile(_sources.Read(unit.File), architecture, [.. Options, .. unit.Options]);
     }
 }

@@ -16,8 +16,8 @@ internal sealed class HipGpu : IDevice
 
     /// <summary>Opens a device; compiles and loads nothing yet.</summary>
     /// <param name="device">The GPU.</param>
-    /// <param name="compiler">hipRTC behind its cache, for kernels without precompiled code.</param>
-    public HipGpu(HipDevice device, RuntimeKernelCompiler compiler)
+    /// <param name="compiler">hipRTC behind its cache, for kernels without precompiled code; null: there is none.</param>
+    public HipGpu(HipDevice device, RuntimeKernelCompiler? compiler)
     {
         _device = device;
         Library = new KernelLibrary(device, compiler);

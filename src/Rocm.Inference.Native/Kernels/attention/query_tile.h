@@ -76,8 +76,7 @@ template <int kDim> struct QueryInLds {
     __device__ inline void load(const QueryArgs& args, const QueryTile& tile, int kv_head, u16* memory) {
         lds = memory;
         for (int c = tile_half() * 8; c < kDim; c += kWave / 16 * 8) store16(memory + tile_lane() * kStride + c, load_query8(args, tile, kv_head, c));
-        __builtin_amdgcn_fence(__ATOMIC_RELEASE, "wavefront");
-        __builtin_amdgcn_wave_barrier();
+        wave_sync();
     }
     __device__ inline Frag32 operator()(int k) const { return load_frag32(lds + tile_lane() * kStride + 32 * k); }
 };

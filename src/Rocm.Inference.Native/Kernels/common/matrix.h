@@ -27,10 +27,10 @@ DEVICE int acc_row(int i) { return tile_half() * 4 + i; }
 DEVICE int frag_k(int i) { return tile_half() * 4 + i; }
 
 template <class T> DEVICE Acc mma(Frag a, Frag b, Acc c);
-template <> DEVICE Acc mma<BF16>(Frag a, Frag b, Acc c) {
+template <> DEVICE_SPECIAL Acc mma<BF16>(Frag a, Frag b, Acc c) {
     return __builtin_amdgcn_mfma_f32_16x16x16bf16_1k(__builtin_bit_cast(s16x4, a), __builtin_bit_cast(s16x4, b), c, 0, 0, 0);
 }
-template <> DEVICE Acc mma<F16>(Frag a, Frag b, Acc c) {
+template <> DEVICE_SPECIAL Acc mma<F16>(Frag a, Frag b, Acc c) {
     return __builtin_amdgcn_mfma_f32_16x16x16f16(__builtin_bit_cast(f16x4, a), __builtin_bit_cast(f16x4, b), c, 0, 0, 0);
 }
 
@@ -58,11 +58,52 @@ DEVICE int acc_row(int i) { return tile_half() * 8 + i; }
 DEVICE int frag_k(int i) { return tile_half() * 8 + i; }
 
 template <class T> DEVICE Acc mma(Frag a, Frag b, Acc c);
-template <> DEVICE Acc mma<BF16>(Frag a, Frag b, Acc c) {
+template <> DEVICE_SPECIAL Acc mma<BF16>(Frag a, Frag b, Acc c) {
     return __builtin_amdgcn_wmma_f32_16x16x16_bf16_w32_gfx12(__builtin_bit_cast(s16x8, a), __builtin_bit_cast(s16x8, b), c);
 }
-template <> DEVICE Acc mma<F16>(Frag a, Frag b, Acc c) {
+template <> DEVICE_SPECIAL Acc mma<F16>(Frag a, Frag b, Acc c) {
     return __builtin_amdgcn_wmma_f32_16x16x16_f16_w32_gfx12(__builtin_bit_cast(f16x8, a), __builtin_bit_cast(f16x8, b), c);
+}
+
+struct Frag32 { Frag f[2]; };
+constexpr int kLoad32 = 2;
+DEVICE int load32_k(int i) { return i * 16 + tile_half() * 8; }
+DEVICE Frag32 make_frag32(const u32x4* loads) {
+    return {{{{loads[0][0], loads[0][1], loads[0][2], loads[0][3]}}, {{loads[1][0], loads[1][1], loads[1][2], loads[1][3]}}}};
+}
+
+template <class T> DEVICE Frag from_acc(Acc p) {
+    return {{pack2(T::round(p[0]), T::round(p[1])), pack2(T::round(p[2]), T::round(p[3])),
+             pack2(T::round(p[4]), T::round(p[5])), pack2(T::round(p[6]), T::round(p[7]))}};
+}
+
+#elif defined(__NVPTX__)  // operands as on gfx12; the product by shuffles: right, not fast
+
+constexpr int kAcc = 8;
+constexpr int kFragK = 8;
+typedef f32x8 Acc;
+struct Frag { u32 w[4]; };
+
+DEVICE int acc_row(int i) { return tile_half() * 8 + i; }
+DEVICE int frag_k(int i) { return tile_half() * 8 + i; }
+
+template <class T> DEVICE Acc mma(Frag a, Frag b, Acc c) {
+    u32 column[8];
+    for (int w = 0; w < 4; w++) {
+        u32 other = lane_xor<16>(b.w[w]);
+        column[w] = tile_half() ? other : b.w[w];
+        column[w + 4] = tile_half() ? b.w[w] : other;
+    }
+    for (int i = 0; i < kAcc; i++) {
+        float sum = 0;
+        for (int w = 0; w < 8; w++) {
+            // Both halves ask for rows of their own, from the lanes that hold them.
+            u32 row = lane_read(a.w[w % 4], acc_row(i) + w / 4 * 16);
+            sum += T::widen((u16)row) * T::widen((u16)column[w]) + T::widen((u16)(row >> 16)) * T::widen((u16)(column[w] >> 16));
+        }
+        c[i] += sum;
+    }
+    return c;
 }
 
 struct Frag32 { Frag f[2]; };
@@ -89,10 +130,10 @@ DEVICE int acc_row(int i) { return i * 2 + tile_half(); }
 DEVICE int frag_k(int i) { return i < 8 ? i * 2 : (i - 8) * 2 + 1; }
 
 template <class T> DEVICE Acc mma(Frag a, Frag b, Acc c);
-template <> DEVICE Acc mma<BF16>(Frag a, Frag b, Acc c) {
+template <> DEVICE_SPECIAL Acc mma<BF16>(Frag a, Frag b, Acc c) {
     return __builtin_amdgcn_wmma_f32_16x16x16_bf16_w32(__builtin_bit_cast(s16x16, a), __builtin_bit_cast(s16x16, b), c);
 }
-template <> DEVICE Acc mma<F16>(Frag a, Frag b, Acc c) {
+template <> DEVICE_SPECIAL Acc mma<F16>(Frag a, Frag b, Acc c) {
     return __builtin_amdgcn_wmma_f32_16x16x16_f16_w32(__builtin_bit_cast(f16x16, a), __builtin_bit_cast(f16x16, b), c);
 }
 

@@ -9,11 +9,25 @@ constexpr float kInfinity = __builtin_huge_valf();
 constexpr float kLog2E = 1.4426950408889634f;
 constexpr float kLn2 = 0.6931471805599453f;
 
+#if defined(__NVPTX__)
+DEVICE float exp2_fast(float x) { return __nvvm_ex2_approx_f(x); }
+DEVICE float exp_fast(float x) { return __nvvm_ex2_approx_f(x * kLog2E); }
+DEVICE float log2_fast(float x) { return __nvvm_lg2_approx_f(x); }
+DEVICE float rcp_fast(float x) { return 1.0f / x; }
+DEVICE float rsqrt_fast(float x) { return __nvvm_rsqrt_approx_f(x); }
+#else
 DEVICE float exp2_fast(float x) { return __builtin_amdgcn_exp2f(x); }
 DEVICE float exp_fast(float x) { return __builtin_amdgcn_exp2f(x * kLog2E); }
 DEVICE float log2_fast(float x) { return __builtin_amdgcn_logf(x); }
 DEVICE float rcp_fast(float x) { return __builtin_amdgcn_rcpf(x); }
 DEVICE float rsqrt_fast(float x) { return __builtin_amdgcn_rsqf(x); }
+#endif
+
+// 2^exponent for exponents of normal and subnormal results alike.
+DEVICE float power_of_two(int exponent) {
+    if (exponent < -126) return exponent < -149 ? 0.0f : as_f32(1u << (exponent + 149));
+    return exponent > 127 ? kInfinity : as_f32((u32)(exponent + 127) << 23);
+}
 
 // Storage types; one struct each, so that kernels are templates over them.
 struct F32 {
@@ -70,7 +84,7 @@ DEVICE u8 round_fp8(float x, int type) {
         u32 rounded = bits + ((1u << (drop - 1)) - 1) + ((bits >> drop) & 1);
         code = (rounded >> drop) - ((u32)(127 - bias) << mantissa_bits);
     } else {
-        float units = __builtin_ldexpf(magnitude, bias - 1 + mantissa_bits);
+        float units = magnitude * power_of_two(bias - 1 + mantissa_bits);
         code = (u32)__builtin_rintf(units);
     }
     if (type == kFp8E4M3Fnuz && code == 0) return 0;

@@ -8,6 +8,17 @@ constexpr int kWave = 64;
 constexpr int kWave = 32;
 #endif
 
+#if defined(__NVPTX__)
+DEVICE int lane_index() { return (int)__nvvm_read_ptx_sreg_laneid(); }
+DEVICE int wave_index() { return __nvvm_shfl_sync_idx_i32(~0u, thread_index() / kWave, 0, 31); }
+
+// What a lane wrote to LDS before is seen by its wave after.
+DEVICE void wave_sync() { __nvvm_bar_warp_sync(~0u); }
+
+template <int kMask> DEVICE u32 lane_xor(u32 value) { return (u32)__nvvm_shfl_sync_bfly_i32(~0u, (int)value, kMask, 31); }
+
+DEVICE u32 lane_read(u32 value, int lane) { return (u32)__nvvm_shfl_sync_idx_i32(~0u, (int)value, lane, 31); }
+#else
 DEVICE int lane_index() {
     if constexpr (kWave == 64) return (int)__builtin_amdgcn_mbcnt_hi(~0u, __builtin_amdgcn_mbcnt_lo(~0u, 0));
     return (int)__builtin_amdgcn_mbcnt_lo(~0u, 0);
@@ -15,12 +26,20 @@ DEVICE int lane_index() {
 
 DEVICE int wave_index() { return __builtin_amdgcn_readfirstlane(thread_index() / kWave); }
 
+// What a lane wrote to LDS before is seen by its wave after: LDS operations of a wave are in order, the compiler has to keep them so.
+DEVICE void wave_sync() {
+    __builtin_amdgcn_fence(__ATOMIC_RELEASE, "wavefront");
+    __builtin_amdgcn_wave_barrier();
+}
+
 // The value of lane (own index ^ mask).
 template <int kMask> DEVICE u32 lane_xor(u32 value) {
     static_assert(kMask > 0 && kMask < kWave);
     if constexpr (kMask < 32) return (u32)__builtin_amdgcn_ds_swizzle((int)value, (kMask << 10) | 0x1F);
     return (u32)__builtin_amdgcn_ds_bpermute((lane_index() ^ kMask) << 2, (int)value);
 }
+
+#endif
 
 template <int kMask> DEVICE float lane_xor(float value) { return as_f32(lane_xor<kMask>(as_u32(value))); }
 

@@ -68,7 +68,7 @@ template <class T> struct Weight4 {
     }
     __device__ inline u32x4 load8(int k) const {
         u32 word = *(const u32*)(row + k / 2);
-        float scale = __builtin_ldexpf(1.0f, (int)exponents[k / 32] - 127);
+        float scale = power_of_two((int)exponents[k / 32] - 127);
         u32x4 result;
         for (int i = 0; i < 4; i++) result[i] = pack2(T::round(widen((word >> (8 * i)) & 15) * scale), T::round(widen((word >> (8 * i + 4)) & 15) * scale));
         return result;

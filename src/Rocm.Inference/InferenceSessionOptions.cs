@@ -22,7 +22,7 @@ public sealed class InferenceSessionOptions
     public DevicePreference? Device { get; set; }
 
     /// <summary>Which GPU, counted as HIP counts them.</summary>
-    /// <value>Default: the largest discrete GPU.</value>
+    /// <value>Default: the largest discrete GPU; with <see cref="DevicePreference.Hip"/>, where there is none, the largest integrated one.</value>
     [Range(0, 255)]
     public int? DeviceIndex { get; set; }
 

@@ -30,7 +30,14 @@ internal sealed class HipRuntime
     /// <param name="ledger">Counts the native objects of everything made from this runtime; null counts nothing.</param>
     /// <exception cref="HipException">There is no runtime, no device, or the runtime is too old; the message names everything that was tried.</exception>
     internal static HipRuntime Load(string? explicitPath = null, HandleLedger? ledger = null) =>
-        From(HipRuntimeProbe.Probe(explicitPath), RocmLibraryResolver.Loaded(RocmLibrary.Hip), ledger);
+        Of(HipRuntimeProbe.Probe(explicitPath), ledger);
+
+    /// <summary>The runtime that a probe has loaded.</summary>
+    /// <param name="report">What the probe found.</param>
+    /// <param name="ledger">Counts the native objects of everything made from this runtime; null counts nothing.</param>
+    /// <exception cref="HipException">There is no runtime, no device, or the runtime is too old; the message names everything that was tried.</exception>
+    internal static HipRuntime Of(HipRuntimeReport report, HandleLedger? ledger = null) =>
+        From(report, RocmLibraryResolver.Loaded(RocmLibrary.Hip), ledger);
 
     internal static HipRuntime From(HipRuntimeReport report, LibraryLoad? library, HandleLedger? ledger)
     {

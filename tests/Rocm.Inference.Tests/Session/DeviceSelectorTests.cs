@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Microsoft.Extensions.Logging.Abstractions;
 using Rocm.Inference.Engine;
 using Rocm.Inference.Native.Hip;
+using Rocm.Inference.TestKit.Fakes;
 using Xunit;
 
 namespace Rocm.Inference.Tests.Session;
@@ -34,10 +35,10 @@ public sealed class DeviceSelectorTests
     public void The_processor_is_taken_without_looking_for_a_gpu_and_with_the_threads_asked_for()
     {
         SessionSettings settings = Settings(new() { ModelPath = "m", Device = DevicePreference.Cpu, NumThreads = 1 }, null);
-        ChosenDevice chosen = new DeviceSelector(NullLoggerFactory.Instance, () => throw new InvalidOperationException("looked")).Select(settings, null);
+        ChosenDevice chosen = new DeviceSelector(NullLoggerFactory.Instance, () => throw new InvalidOperationException("looked"), OpenNone).Select(settings, null);
         using IDisposable? ownership = chosen.Ownership;
         Assert.Equal(1, chosen.Info.ComputeUnits);
-        ChosenDevice shared = new DeviceSelector(NullLoggerFactory.Instance, () => Nothing).Select(settings, chosen.Device);
+        ChosenDevice shared = new DeviceSelector(NullLoggerFactory.Instance, () => Nothing, OpenNone).Select(settings, chosen.Device);
         Assert.Same(chosen.Device, shared.Device);
         Assert.Null(shared.Ownership);
     }
@@ -55,7 +56,9 @@ public sealed class DeviceSelectorTests
     }
 
     private static ChosenDevice Select(DevicePreference? device, string? variable) =>
-        new DeviceSelector(NullLoggerFactory.Instance, () => Nothing).Select(Settings(new() { ModelPath = "m", Device = device }, variable), null);
+        new DeviceSelector(NullLoggerFactory.Instance, () => Nothing, OpenNone).Select(Settings(new() { ModelPath = "m", Device = device }, variable), null);
+
+    private static NamedDevice OpenNone(HipRuntimeReport report, HipDeviceInfo device) => throw new InvalidOperationException("opened");
 
     private static SessionSettings Settings(InferenceSessionOptions options, string? variable) =>
         SessionSettings.Resolve(options, string.Empty, name => name == SessionSettings.DeviceVariable ? variable : null);

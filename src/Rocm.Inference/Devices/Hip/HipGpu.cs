@@ -1,6 +1,7 @@
 using Rocm.Inference.Devices.Hip.Attention;
 using Rocm.Inference.Native.Handles;
 using Rocm.Inference.Native.Hip;
+using Rocm.Inference.Native.Hiprtc;
 using Rocm.Inference.Native.Kernels;
 
 namespace Rocm.Inference.Devices.Hip;
@@ -25,6 +26,16 @@ internal sealed class HipGpu : IDevice
         Kernels = new HipKernels(Library);
         AttentionKernels = new HipAttentionKernels(this);
         SamplingKernels = new HipSamplingKernels(Library);
+    }
+
+    /// <summary>Opens a device of the runtime that was found, with its hipRTC, where there is one, and the user's cache of compiled kernels.</summary>
+    /// <exception cref="HipException">The runtime is too old, or hipRTC does not answer.</exception>
+    public static HipGpu Open(HipRuntimeReport report, HipDeviceInfo device)
+    {
+        HipRuntime runtime = HipRuntime.Of(report);
+        RuntimeKernelCompiler? compiler = report.HiprtcVersion is null
+            ? null : new RuntimeKernelCompiler(HiprtcCompiler.Load(runtime.LibraryPath, runtime.Version), CodeObjectCache.OfUser());
+        return new HipGpu(runtime.Open(device.Ordinal), compiler);
     }
 
     public DeviceKind Kind => DeviceKind.Hip;

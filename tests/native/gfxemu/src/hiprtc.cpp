@@ -2,6 +2,7 @@
 //   GFXEMU_CLANG  the compiler (clang++-19)      GFXEMU_ARCH  the architecture where no option names one (gfx942)
 #include "hiprtc_prelude.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
@@ -58,16 +59,21 @@ int execute(const std::vector<std::string> &words, const std::filesystem::path &
 
 // What hipRTC's options are for clang; the architecture may carry features, as in gfx942:sramecc+.
 std::vector<std::string> compiler_words(const std::vector<std::string> &options) {
-  std::vector<std::string> words{environment("GFXEMU_CLANG", "clang++-19"), "-x", "hip", "--offload-device-only", "--no-gpu-bundle-output", "-nogpuinc", "-nogpulib",
-                                 "-std=c++17", "-O3", "-mcode-object-version=4", "-D__HIPCC_RTC__=1", "-D__HIP_PLATFORM_AMD__=1"};
-  std::string arch = environment("GFXEMU_ARCH", "gfx942");
+  std::vector<std::string> words{environment("GFXEMU_CLANG", "clang++-19"), "-std=c++17", "-O3", "-D__HIPCC_RTC__=1"};
+  std::string arch = environment("GFXEMU_ARCH", "gfx942"), format = "-mcode-object-version=4";
   for (const std::string &o : options) {
     bool taken = false;
     for (const char *prefix : {"--gpu-architecture=", "--offload-arch=", "-arch="})
       if (o.starts_with(prefix)) { arch = o.substr(strlen(prefix)); taken = true; }
-    if (!taken && !o.empty()) words.push_back(o);
+    if (!taken && !o.empty() && !o.starts_with("-mcode-object-version=")) words.push_back(o);
+    if (o.starts_with("-mcode-object-version=")) format = o;
   }
-  words.push_back("--offload-arch=" + arch);
+  // "gfx000:sm_90" is what tests/native/hipcuda calls an NVIDIA GPU: its code is PTX.
+  size_t sm = arch.find("sm_");
+  auto more = sm == std::string::npos
+    ? std::vector<std::string>{"-x", "hip", "--offload-device-only", "--no-gpu-bundle-output", "-nogpuinc", "-nogpulib", format, "-D__HIP_PLATFORM_AMD__=1", "--offload-arch=" + arch}
+    : std::vector<std::string>{"-x", "cuda", "--cuda-device-only", "-nocudainc", "-nocudalib", "-S", "--cuda-feature=+ptx80", "-Wno-unknown-cuda-version", "--cuda-gpu-arch=" + arch.substr(sm)};
+  words.insert(words.end(), more.begin(), more.end());
   return words;
 }
 
@@ -79,7 +85,10 @@ Code compile(Program &p, const std::vector<std::string> &options) {
   write_file(folder / "prelude.h", gfxemu::hiprtc_prelude);
   write_file(source, "#line 1 \"" + p.name + "\"\n" + p.source);
   auto words = compiler_words(options);
-  for (const char *more : {"-I", "include", "-include", "prelude.h", "-o"}) words.push_back(more[0] == '-' ? more : (folder / more).string());
+  bool ptx = std::find(words.begin(), words.end(), "cuda") != words.end();
+  words.insert(words.end(), {"-I", folder / "include"});
+  if (!ptx) words.insert(words.end(), {"-include", folder / "prelude.h"});
+  words.push_back("-o");
   words.push_back(object);
   words.push_back(source);
   int status = execute(words, folder / "log");
@@ -87,6 +96,7 @@ Code compile(Program &p, const std::vector<std::string> &options) {
   p.log.assign(log.begin(), log.end());
   if (status < 0) p.log = words[0] + " cannot be run";
   p.code = status == 0 ? read_file(object) : std::vector<char>();
+  if (ptx && status == 0) p.code.push_back(0);
   std::error_code ignored;
   std::filesystem::remove_all(folder, ignored);
   return status ? Compilation : p.code.empty() ? Internal : Ok;

@@ -52,8 +52,20 @@ internal sealed class PoisonedTensors : IDisposable
     public float[] Draw(TestRandom random, long count, double scale = 1) => Round(random.Floats(count, scale));
 
     /// <summary>The nearest values that the activation type holds.</summary>
-    public float[] Round(float[] values) =>
-        Activation == DType.F32 ? values : [.. values.Select(value => (float)OracleNumbers.Decode(Activation, OracleNumbers.Encode(Activation, value)))];
+    public float[] Round(float[] values) => Round(Device, values);
+
+    /// <summary>The nearest values that a device's activation type holds.</summary>
+    public static float[] Round(IDevice device, float[] values) => device.ActivationDType == DType.F32
+        ? values
+        : [.. values.Select(value => (float)OracleNumbers.Decode(device.ActivationDType, OracleNumbers.Encode(device.ActivationDType, value)))];
+
+    /// <summary>Element types of caches that a device reads and writes: those of the CPU, or its activation type and 8-bit floats.</summary>
+    public static DType[] CacheTypes(IDevice device) => device.ActivationDType == DType.F32
+        ? [DType.F32, DType.BF16, DType.F16, DType.F8E4M3Fn, DType.F8E4M3Fnuz, DType.F8E5M2]
+        : [device.ActivationDType, DType.F8E4M3Fn, DType.F8E4M3Fnuz, DType.F8E5M2];
+
+    /// <summary>A cache type, or where a device has none such its activation type.</summary>
+    public static DType CacheType(IDevice device, DType dtype) => CacheTypes(device).Contains(dtype) ? dtype : device.ActivationDType;
 
     /// <summary>A tensor of the activation type.</summary>
     public TensorView Activations(float[] values, params ReadOnlySpan<long> shape) =>

@@ -19,7 +19,7 @@ public abstract class GatherKvConformance
         var random = new TestRandom(seed);
         foreach (KvLayoutKind kind in Enum.GetValues<KvLayoutKind>())
         {
-            foreach (DType dtype in new[] { DType.F32, DType.BF16, DType.F16, DType.F8E4M3Fn, DType.F8E4M3Fnuz, DType.F8E5M2 })
+            foreach (DType dtype in PoisonedTensors.CacheTypes(device))
             {
                 bool latent = kind == KvLayoutKind.MlaLatent, rows = latent || kind == KvLayoutKind.Nhd;
                 int x = 16 / dtype.ByteSize(), heads = latent ? 1 : random.Pick(1, 3);
@@ -54,7 +54,7 @@ public abstract class GatherKvConformance
                 }
 
                 using var tensors = new PoisonedTensors(device, 1024);
-                TensorView key = tensors.Poison(DType.F32, total + 2, heads, dim), value = latent ? default : tensors.Poison(DType.F32, total + 2, heads, valueDim);
+                TensorView key = tensors.PoisonActivations(total + 2, heads, dim), value = latent ? default : tensors.PoisonActivations(total + 2, heads, valueDim);
                 int[] offsets = [0, .. stretches.Select((_, r) => stretches.Take(r + 1).Sum(s => s.Count))];
                 device.AttentionKernels.GatherKv(tensors.Context, new GatherKvArgs
                 {
@@ -70,8 +70,8 @@ public abstract class GatherKvConformance
                     Key = key,
                     Value = value,
                 });
-                Same(expectedKeys, tensors.Read(key), $"{what}, K");
-                if (!latent) Same(expectedValues, tensors.Read(value), $"{what}, V");
+                Same(tensors.Round(expectedKeys), tensors.Read(key), $"{what}, K");
+                if (!latent) Same(tensors.Round(expectedValues), tensors.Read(value), $"{what}, V");
                 tensors.Verify();
 
                 float Fill(uint[] cache, long index, float scale)
@@ -92,7 +92,7 @@ public abstract class GatherKvConformance
     {
         using IDevice device = CreateDevice(2);
         bool latent = kind == KvLayoutKind.MlaLatent;
-        foreach (DType dtype in new[] { DType.F32, DType.BF16, DType.F16, DType.F8E4M3Fn, DType.F8E4M3Fnuz, DType.F8E5M2 })
+        foreach (DType dtype in PoisonedTensors.CacheTypes(device))
         {
             var random = new TestRandom(7);
             const int T = 40, Block = 16;
@@ -104,10 +104,10 @@ public abstract class GatherKvConformance
                 KeyScales = dtype.IsFloat8() ? tensors.F32([0.011f], 1) : default,
                 ValueScales = dtype.IsFloat8() && !latent ? tensors.F32([.. Enumerable.Range(1, heads).Select(h => 0.02f * h)], heads) : default,
             };
-            TensorView key = tensors.F32(random.Floats(T * heads * dim), T, heads, dim), value = tensors.F32(random.Floats(T * heads * valueDim), T, heads, valueDim);
+            TensorView key = tensors.Activations(random.Floats(T * heads * dim), T, heads, dim), value = tensors.Activations(random.Floats(T * heads * valueDim), T, heads, valueDim);
             device.AttentionKernels.RopeStoreKv(tensors.Context, new RopeStoreKvArgs
             {
-                Query = tensors.F32(new float[T * dim], T, 1, dim),
+                Query = tensors.Activations(new float[T * dim], T, 1, dim),
                 Key = key,
                 Value = value,
                 Rope = null,
@@ -116,7 +116,7 @@ public abstract class GatherKvConformance
                 Cache = cache,
                 RoundsInputs = true,
             });
-            TensorView keys = tensors.Poison(DType.F32, T, heads, keyDim), values = latent ? default : tensors.Poison(DType.F32, T, heads, valueDim);
+            TensorView keys = tensors.PoisonActivations(T, heads, keyDim), values = latent ? default : tensors.PoisonActivations(T, heads, valueDim);
             device.AttentionKernels.GatherKv(tensors.Context, new GatherKvArgs
             {
                 Cache = cache,

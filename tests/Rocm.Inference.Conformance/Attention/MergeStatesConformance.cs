@@ -19,7 +19,7 @@ public abstract class MergeStatesConformance
         using IDevice device = CreateDevice(2);
         var random = new TestRandom(tokens + dim);
         using var tensors = new PoisonedTensors(device);
-        float[] a = random.Floats(tokens * heads * dim), b = random.Floats(tokens * heads * dim);
+        float[] a = tensors.Draw(random, tokens * heads * dim), b = tensors.Draw(random, tokens * heads * dim);
         float[] lseA = random.Floats(tokens * heads, 20), lseB = random.Floats(tokens * heads, 20);
 
         // Parts without keys, marked in both ways; what they hold must not count.
@@ -34,11 +34,11 @@ public abstract class MergeStatesConformance
 
         var args = new MergeStatesArgs
         {
-            OutputA = tensors.F32(a, tokens, heads, dim),
-            OutputB = tensors.F32(b, tokens, heads, dim),
+            OutputA = tensors.Activations(a, tokens, heads, dim),
+            OutputB = tensors.Activations(b, tokens, heads, dim),
             LseA = tensors.F32(lseA, heads, tokens),
             LseB = tensors.F32(lseB, heads, tokens),
-            Output = tensors.Poison(DType.F32, tokens, heads, dim),
+            Output = tensors.PoisonActivations(tokens, heads, dim),
             Lse = tensors.Poison(DType.F32, heads, tokens),
         };
         if (inPlaceOf == 1) args = args with { Output = args.OutputA, Lse = args.LseA };
@@ -48,7 +48,7 @@ public abstract class MergeStatesConformance
         for (int t = 0; t < tokens; t++)
         {
             (double[] expected, double[] expectedLse) = OracleAttention.Merge(Token(a, lseA, t), Token(b, lseB, t));
-            Tolerance.F32.Check(expected, output.AsSpan(t * heads * dim, heads * dim), $"token {t}");
+            tensors.Tolerance.Check(expected, output.AsSpan(t * heads * dim, heads * dim), $"token {t}");
             for (int h = 0; h < heads; h++)
             {
                 if (double.IsNegativeInfinity(expectedLse[h])) Assert.Equal(float.NegativeInfinity, lse[(h * tokens) + t]);
@@ -73,14 +73,14 @@ public abstract class MergeStatesConformance
     {
         using IDevice device = CreateDevice(1);
         using var tensors = new PoisonedTensors(device);
-        float[] x = new TestRandom(5).Floats(32);
+        float[] x = tensors.Draw(new TestRandom(5), 32);
         var args = new MergeStatesArgs
         {
-            OutputA = tensors.Poison(DType.F32, 2, 1, 16),
+            OutputA = tensors.PoisonActivations(2, 1, 16),
             LseA = tensors.F32([float.PositiveInfinity, float.NegativeInfinity], 1, 2),
-            OutputB = tensors.F32(x, 2, 1, 16),
+            OutputB = tensors.Activations(x, 2, 1, 16),
             LseB = tensors.F32([float.NegativeInfinity, -3.25f], 1, 2),
-            Output = tensors.Poison(DType.F32, 2, 1, 16),
+            Output = tensors.PoisonActivations(2, 1, 16),
             Lse = tensors.Poison(DType.F32, 1, 2),
         };
         device.AttentionKernels.MergeStates(tensors.Context, args);

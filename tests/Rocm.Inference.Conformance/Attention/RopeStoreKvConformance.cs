@@ -29,11 +29,14 @@ public abstract class RopeStoreKvConformance
     {
         using IDevice device = CreateDevice(2);
         var random = new TestRandom(dim + rotary);
-        bool latent = kind == KvLayoutKind.MlaLatent;
+        bool latent = kind == KvLayoutKind.MlaLatent, rows = latent || kind == KvLayoutKind.Nhd;
+        dtype = PoisonedTensors.CacheType(device, dtype);
+        int x = 16 / dtype.ByteSize();
+        if (!rows) dim = (dim + x - 1) / x * x;
         const int T = 21, QueryHeads = 6, Blocks = 4, Positions = 300;
-        int kvHeads = latent ? 1 : 2, block = kind == KvLayoutKind.Shuffled ? 32 : 11, valueDim = latent ? 112 : dim + 3;
+        int kvHeads = latent ? 1 : 2, block = kind == KvLayoutKind.Shuffled ? 32 : 11, valueDim = latent ? 112 : dim + (dim % 3 == 0 ? 3 : 8);
         var layout = new OracleCacheLayout(kind, dtype, Blocks, block, kvHeads, latent ? dim + valueDim : dim, valueDim);
-        float[] q = random.Floats(T * QueryHeads * dim), k = random.Floats(T * kvHeads * dim), v = random.Floats(T * kvHeads * valueDim);
+        float[] q = Draw(T * QueryHeads * dim), k = Draw(T * kvHeads * dim), v = Draw(T * kvHeads * valueDim);
         int[] positions = [.. Enumerable.Range(0, T).Select(_ => random.Next(0, Positions))];
         long[] slots = [.. Enumerable.Range(0, block * Blocks).OrderBy(_ => random.Next(0, 1 << 30)).Take(T).Select(s => (long)s)];
         slots[4] = -1;
@@ -43,7 +46,7 @@ public abstract class RopeStoreKvConformance
         foreach (bool rounds in new[] { false, true })
         {
             using var tensors = new PoisonedTensors(device, 1024);
-            TensorView query = tensors.F32(q, T, QueryHeads, dim), key = tensors.F32(k, T, kvHeads, dim), value = tensors.F32(v, T, kvHeads, valueDim);
+            TensorView query = tensors.Activations(q, T, QueryHeads, dim), key = tensors.Activations(k, T, kvHeads, dim), value = tensors.Activations(v, T, kvHeads, valueDim);
             KvCacheView cache = layout.Upload(tensors, layout.Poisoned(layout.KeyShape), latent ? null : layout.Poisoned(layout.ValueShape)) with
             {
                 KeyScales = keyScales.Length == 0 ? default : tensors.F32(keyScales, keyScales.Length),
@@ -67,8 +70,8 @@ public abstract class RopeStoreKvConformance
 
             int[] live = [.. Enumerable.Range(0, T).Where(t => slots[t] >= 0)];
             float[] storedK = tensors.Read(key), storedV = tensors.Read(value);
-            Tolerance.F32.Check(Rotated(q, QueryHeads), Rows(tensors.Read(query), QueryHeads * dim), "q");
-            if (!rounds) Tolerance.F32.Check(Rotated(k, kvHeads), Rows(storedK, kvHeads * dim), "k");
+            tensors.Tolerance.Check(Rotated(q, QueryHeads), Rows(tensors.Read(query), QueryHeads * dim), "q");
+            if (!rounds) tensors.Tolerance.Check(Rotated(k, kvHeads), Rows(storedK, kvHeads * dim), "k");
             if (!rounds) Assert.Equal(v, storedV);
 
             // Rotation has no effect where there is none, so that the values that were stored are known; then what is kept is what reading gives.
@@ -94,7 +97,7 @@ public abstract class RopeStoreKvConformance
                     {
                         float scale = latent ? keyScales.Length == 0 ? 1 : keyScales[0] : valueScales.Length == 0 ? 1 : valueScales[0];
                         uint bits = OracleNumbers.Encode(dtype, v[(t * kvHeads * valueDim) + i] / scale);
-                        Assert.Equal((float)OracleNumbers.Decode(dtype, bits) * scale, storedV[(t * kvHeads * valueDim) + i]);
+                        Assert.Equal(tensors.Round([(float)OracleNumbers.Decode(dtype, bits) * scale])[0], storedV[(t * kvHeads * valueDim) + i]);
                     }
                 }
             }
@@ -108,6 +111,8 @@ public abstract class RopeStoreKvConformance
 
             float[] Rows(float[] x, int width) => [.. live.SelectMany(t => x.AsSpan(t * width, width).ToArray())];
         }
+
+        float[] Draw(int count) => PoisonedTensors.Round(device, random.Floats(count));
     }
 
     [Theory]
@@ -116,20 +121,21 @@ public abstract class RopeStoreKvConformance
     public void Stores_round_to_nearest_even_and_keep_infinity_and_nan(DType dtype)
     {
         using IDevice device = CreateDevice(1);
-        float[] values =
+        dtype = PoisonedTensors.CacheType(device, dtype);
+        float[] values = PoisonedTensors.Round(device,
         [
             0, -0f, 1, -1, 1.00390625f, 1.01171875f, 1.0009765625f / 2, 1.00048828125f, 1.00146484375f, 65504, 65519.996f, 65520, 3.39e38f, float.MaxValue, -float.MaxValue,
             float.PositiveInfinity, float.NegativeInfinity, float.NaN, 5.9604645e-8f, 2.9802322e-8f, 2.98023242e-8f, 8.9e-8f, 6.1e-5f, 1e-40f, float.Epsilon,
             BitConverter.UInt32BitsToSingle(0x7F800001), BitConverter.UInt32BitsToSingle(0x3F808000), BitConverter.UInt32BitsToSingle(0x3F818000),
             BitConverter.UInt32BitsToSingle(0x3F807FFF),
-        ];
+        ]);
         using var tensors = new PoisonedTensors(device, 1024);
         TensorView cache = tensors.Poison(dtype, 1, 1, 1, values.Length), other = tensors.Poison(dtype, 1, 1, 1, values.Length);
         device.AttentionKernels.RopeStoreKv(tensors.Context, new RopeStoreKvArgs
         {
-            Query = tensors.F32(new float[values.Length], 1, 1, values.Length),
-            Key = tensors.F32(values, 1, 1, values.Length),
-            Value = tensors.F32(values, 1, 1, values.Length),
+            Query = tensors.Activations(new float[values.Length], 1, 1, values.Length),
+            Key = tensors.Activations(values, 1, 1, values.Length),
+            Value = tensors.Activations(values, 1, 1, values.Length),
             Rope = null,
             Positions = tensors.I32([0], 1),
             SlotMapping = tensors.I64([0], 1),

@@ -1,12 +1,13 @@
-// Copies ranges of cached context, dequantized, into contiguous rows: IAttentionKernels.GatherKv. A row is found by bisecting the offsets, so that
+// Copies stretches of cached context, dequantized, into contiguous rows: IAttentionKernels.GatherKv. A row is found by bisecting the offsets, so that
 // the host builds no table by tokens.
 //
-// Work: a group takes a (token, KV head). Bytes: each cached row once, each copied row once.
+// Work: a group takes 16 tokens of a KV head, a thread 8 dims of a token at a time; where V has tokens next to each other, so have threads.
+// Bytes: each cached row once, each copied row once.
 #include "kv_reader.h"
 
 struct GatherKvArgs {
     KvTensor key_cache;
-    KvTensor value_cache;    // base null: none
+    KvTensor value_cache;      // base null: none
     const int* block_table;
     i64 block_table_stride;
     const int* cu_seqlens_k;   // [R + 1]
@@ -14,42 +15,77 @@ struct GatherKvArgs {
     u16* key;                  // [S, Hkv, D]
     u16* value;                // [S, Hkv, Dv]
     i64 key_token_stride, key_head_stride, value_token_stride, value_head_stride;
-    int num_rows, dim, value_dim, block_size, cache_type, values_by_dims;
+    int num_rows, dim, value_dim, block_size, values_by_dims, unused;
 };
 
-constexpr int kGatherThreads = 64;
+constexpr int kGatherTokens = 16;
+constexpr int kGatherThreads = 256;
+constexpr int kGatherLanes = kGatherThreads / kGatherTokens;
 
-template <class T> DEVICE u16 load_element(const KvTensor& cache, int cache_type, float scale, i64 element) {
-    if (cache_type < 0) return ((const u16*)cache.base)[element];
-    return T::round(widen_fp8(((const u8*)cache.base)[element], cache_type) * scale);
+// A token's place in the cache, and among the copied ones.
+struct GatherToken {
+    i64 block;
+    int offset, index;
+    bool is_there;
+
+    DEVICE GatherToken find(const GatherKvArgs& args, int index) {
+        if (index >= args.cu_seqlens_k[args.num_rows] || index < args.cu_seqlens_k[0]) return {0, 0, 0, false};
+        int low = 0, high = args.num_rows - 1;
+        while (low < high) {
+            int middle = (low + high + 1) / 2;
+            if (args.cu_seqlens_k[middle] <= index) low = middle;
+            else high = middle - 1;
+        }
+        int position = args.key_positions[low] + index - args.cu_seqlens_k[low];
+        return {args.block_table[low * args.block_table_stride + position / args.block_size], position % args.block_size, index, true};
+    }
+};
+
+template <class A, class Kv> DEVICE u16 load_element(const KvTensor& cache, float scale, i64 element) {
+    return Kv::kBytes == 2 ? ((const u16*)cache.base)[element] : A::round(Kv::widen_one(cache.base[element]) * scale);
 }
 
-template <class T> DEVICE void gather_kv(const GatherKvArgs& args) {
-    int token = group_x(), head = group_y();
-    if (token >= args.cu_seqlens_k[args.num_rows]) return;
-    int low = 0, high = args.num_rows - 1;
-    while (low < high) {
-        int middle = (low + high + 1) / 2;
-        if (args.cu_seqlens_k[middle] <= token) low = middle;
-        else high = middle - 1;
-    }
-    int position = args.key_positions[low] + token - args.cu_seqlens_k[low];
-    i64 block = args.block_table[low * args.block_table_stride + position / args.block_size];
-    int offset = position % args.block_size;
-    const KvTensor& k = args.key_cache;
-    i64 k_row = block * k.block_stride + head * k.head_stride + offset * k.token_stride;
-    u16* key = args.key + token * args.key_token_stride + head * args.key_head_stride;
-    for (int c = thread_index(); c < args.dim; c += kGatherThreads)
-        key[c] = load_element<T>(k, args.cache_type, kv_scale(k, head), k_row + c / k.chunk * k.chunk_stride + c % k.chunk);
-    const KvTensor& v = args.value_cache;
-    if (v.base == nullptr) return;
-    i64 v_row = block * v.block_stride + head * v.head_stride;
-    u16* value = args.value + token * args.value_token_stride + head * args.value_head_stride;
-    for (int c = thread_index(); c < args.value_dim; c += kGatherThreads) {
-        i64 element = args.values_by_dims ? v_row + c * v.dim_stride + offset / v.chunk * v.chunk_stride + offset % v.chunk : v_row + offset * v.token_stride + c;
-        value[c] = load_element<T>(v, args.cache_type, kv_scale(v, head), element);
+// Eight elements that lie side by side.
+template <class A, class Kv> DEVICE u32x4 load_elements(const KvTensor& cache, float scale, i64 element) {
+    u32x4 words = Kv::load8(cache.base + element * Kv::kBytes);
+    if constexpr (Kv::kBytes == 2) return words;
+    for (int i = 0; i < 4; i++) words[i] = pack2(A::round(A::widen((u16)words[i]) * scale), A::round(A::widen((u16)(words[i] >> 16)) * scale));
+    return words;
+}
+
+template <class A, class Kv, int kElements>
+DEVICE void copy_rows(const KvTensor& cache, const GatherToken& token, int head, int lane, u16* output, int dim, bool by_dims) {
+    if (!token.is_there) return;
+    float scale = kv_scale(cache, head);
+    i64 row = token.block * cache.block_stride + head * cache.head_stride;
+    if (by_dims) row += (i64)(token.offset / cache.chunk) * cache.chunk_stride + token.offset % cache.chunk;
+    else row += token.offset * cache.token_stride;
+    for (int c = lane * kElements; c < dim; c += kGatherLanes * kElements) {
+        if constexpr (kElements == 1) {
+            i64 element = by_dims ? row + c * cache.dim_stride : row + c / cache.chunk * cache.chunk_stride + c % cache.chunk;
+            output[c] = load_element<A, Kv>(cache, scale, element);
+        } else if (by_dims) {
+            u16 x[8];
+            for (int i = 0; i < 8; i++) x[i] = load_element<A, Kv>(cache, scale, row + (c + i) * cache.dim_stride);
+            store16(output + c, u32x4{pack2(x[0], x[1]), pack2(x[2], x[3]), pack2(x[4], x[5]), pack2(x[6], x[7])});
+        } else {
+            store16(output + c, load_elements<A, Kv>(cache, scale, row + c / cache.chunk * cache.chunk_stride + c % cache.chunk));
+        }
     }
 }
 
-KERNEL(kGatherThreads) gather_kv_bf16(GatherKvArgs args) { gather_kv<BF16>(args); }
-KERNEL(kGatherThreads) gather_kv_f16(GatherKvArgs args) { gather_kv<F16>(args); }
+template <class A, class Kv, int kElements> DEVICE void gather_rows(const GatherKvArgs& args) {
+    int first = group_x() * kGatherTokens, head = group_y();
+    int outer = thread_index() / kGatherLanes, inner = thread_index() % kGatherLanes;
+    GatherToken token = GatherToken::find(args, first + outer);
+    u16* key = args.key + token.index * args.key_token_stride + head * args.key_head_stride;
+    copy_rows<A, Kv, kElements>(args.key_cache, token, head, inner, key, args.dim, false);
+    if (args.value_cache.base == nullptr) return;
+    bool by_dims = args.values_by_dims != 0;
+    if (by_dims) token = GatherToken::find(args, first + inner);
+    u16* value = args.value + token.index * args.value_token_stride + head * args.value_head_stride;
+    copy_rows<A, Kv, kElements>(args.value_cache, token, head, by_dims ? outer : inner, value, args.value_dim, by_dims);
+}
+
+// T: the activation type. CACHE: Kv16 or an Fp8 type. V: 8 where rows and vectors of 8 dims are aligned, else 1.
+KERNEL(kGatherThreads) gather_kv(GatherKvArgs args) { gather_rows<T, KvOf<T, CACHE>, V>(args); }

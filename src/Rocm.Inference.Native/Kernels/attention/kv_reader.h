@@ -20,31 +20,61 @@ struct KvTensor {
 
 DEVICE float kv_scale(const KvTensor& tensor, int head) { return tensor.scales == nullptr ? 1.0f : tensor.scales[tensor.scale_per_head ? head : 0]; }
 
-// Eight consecutive elements of a cache, widened to the 16-bit activation type.
-template <class T> struct Kv16 {
+// Elements of a cache, widened to the 16-bit activation type A.
+template <class A> struct Kv16 {
     static constexpr int kBytes = 2;
-    int unused;
-    DEVICE Kv16 make(int) { return {0}; }
-    __device__ inline u32x4 load8(const u8* address) const { return load16(address); }
-    __device__ inline u32x2 load4(const u8* address) const { return *(const u32x2*)address; }
+    static constexpr int kType = -1;
+    DEVICE float widen_one(u8) { return 0; }
+    DEVICE u32x4 load8(const u8* address) { return load16(address); }
+    DEVICE u32x2 load4(const u8* address) { return *(const u32x2*)address; }
 };
 
-template <class T> struct Kv8 {
+// 8-bit floats of an Fp8 type. All their values are values of A.
+template <class A, int kFp8> struct Kv8 {
     static constexpr int kBytes = 1;
-    int type;
-    DEVICE Kv8 make(int type) { return {type}; }
-    __device__ inline u32 widen2(u32 word, int at) const {
-        return pack2(T::round(widen_fp8((u8)(word >> (8 * at)), type)), T::round(widen_fp8((u8)(word >> (8 * at + 8)), type)));
+    static constexpr int kType = kFp8;
+    DEVICE float widen_one(u8 x) { return widen_fp8(x, kFp8); }
+
+    // Byte i of a word. E4M3: exponent and mantissa go where they are in an f32, whose bias a product makes up for, subnormals included.
+    DEVICE float widen_finite(u32 word, int i) {
+        if constexpr (kFp8 == kFp8E5M2) return F16::widen((u16)(i % 2 == 0 ? word >> (8 * i) << 8 : word >> (8 * i - 8) & 0xFF00u));
+        else return as_f32((u32)((i32)(word << (24 - 8 * i)) >> 4) & 0x87F00000u) * (kFp8 == kFp8E4M3Fn ? 0x1p120f : 0x1p119f);
     }
-    __device__ inline u32x4 load8(const u8* address) const {
-        u32x2 words = *(const u32x2*)address;
-        return {widen2(words[0], 0), widen2(words[0], 2), widen2(words[1], 0), widen2(words[1], 2)};
+    DEVICE u32 pack(float low, float high) {
+        if constexpr (__is_same(A, BF16)) return (as_u32(low) >> 16) | (as_u32(high) & 0xFFFF0000u);
+        else return pack2(A::round(low), A::round(high));
     }
-    __device__ inline u32x2 load4(const u8* address) const {
-        u32 word = *(const u32*)address;
-        return {widen2(word, 0), widen2(word, 2)};
+    // 0x80 in the bytes that are NaN; E5M2's are NaN as they are.
+    DEVICE u32 find_nan(u32 word) {
+        if constexpr (kFp8 == kFp8E4M3Fn) return ((word & 0x7F7F7F7Fu) + 0x01010101u) & 0x80808080u;
+        else if constexpr (kFp8 == kFp8E4M3Fnuz) return ~(((word & 0x7F7F7F7Fu) + 0x7F7F7F7Fu) | ~word) & 0x80808080u;
+        else return 0;
     }
+    DEVICE u32x2 widen4(u32 word) {
+        u32x2 result = {pack(widen_finite(word, 0), widen_finite(word, 1)), pack(widen_finite(word, 2), widen_finite(word, 3))};
+        if constexpr (kFp8 != kFp8E5M2) {
+            u32 nan = find_nan(word);
+            nan = (nan << 1) - (nan >> 7);
+            // All bits of a NaN byte are set now; each byte takes both halves of its element.
+            u32 low = nan & 0xFF00FFu, high = nan & 0xFF00FF00u;
+            low |= low << 8;    // bytes 0 and 2 as halves
+            high |= high >> 8;  // bytes 1 and 3
+            result[0] |= (low & 0xFFFFu) | (high << 16);
+            result[1] |= (low >> 16) | (high & 0xFFFF0000u);
+        }
+        return result;
+    }
+    DEVICE u32x4 load8(const u8* address) {
+        u32x2 words = *(const u32x2*)address, low = widen4(words[0]), high = widen4(words[1]);
+        return {low[0], low[1], high[0], high[1]};
+    }
+    DEVICE u32x2 load4(const u8* address) { return widen4(*(const u32*)address); }
 };
+
+// kType: −1 for a cache of the activation type, else an Fp8 type.
+template <class A, int kType> struct KvTypeOf { typedef Kv8<A, kType> type; };
+template <class A> struct KvTypeOf<A, -1> { typedef Kv16<A> type; };
+template <class A, int kType> using KvOf = typename KvTypeOf<A, kType>::type;
 
 // A row's blocks.
 struct BlockTable {
@@ -56,27 +86,26 @@ struct BlockTable {
 };
 
 // Paged cache. kByDims: V has tokens next to each other (VectorizedX, Shuffled); blocks are then multiples of 16.
-template <class T, class Kv, bool kByDims> struct PagedReader {
+template <class A, class Kv, bool kByDims> struct PagedReader {
     static constexpr bool kValuesByDims = kByDims;
     KvTensor key;
     KvTensor value;
     BlockTable table;
     int head;
-    Kv kv;
 
     // 8 elements of K from dim c on; c is a multiple of 8.
     __device__ inline u32x4 key8(int position, int c) const {
         i64 element = table.block(position) * key.block_stride + head * key.head_stride + table.offset(position) * key.token_stride
             + (c / key.chunk) * key.chunk_stride + c % key.chunk;
-        return kv.load8(key.base + element * Kv::kBytes);
+        return Kv::load8(key.base + element * Kv::kBytes);
     }
 
     // 8 (4) elements of V from dim c on, of one token.
     __device__ inline const u8* value_address(int position, int c) const {
         return value.base + (table.block(position) * value.block_stride + head * value.head_stride + table.offset(position) * value.token_stride + c) * Kv::kBytes;
     }
-    __device__ inline u32x4 value8(int position, int c) const { return kv.load8(value_address(position, c)); }
-    __device__ inline u32x2 value4(int position, int c) const { return kv.load4(value_address(position, c)); }
+    __device__ inline u32x4 value8(int position, int c) const { return Kv::load8(value_address(position, c)); }
+    __device__ inline u32x2 value4(int position, int c) const { return Kv::load4(value_address(position, c)); }
 
     // 4 (8) tokens of one dim from a position on that is a multiple of 4 (8).
     __device__ inline const u8* tokens_address(int position, int c) const {
@@ -84,12 +113,12 @@ template <class T, class Kv, bool kByDims> struct PagedReader {
         return value.base + (table.block(position) * value.block_stride + head * value.head_stride + c * value.dim_stride
             + (t / value.chunk) * value.chunk_stride + t % value.chunk) * Kv::kBytes;
     }
-    __device__ inline u32x2 tokens4(int position, int c) const { return kv.load4(tokens_address(position, c)); }
-    __device__ inline u32x4 tokens8(int position, int c) const { return kv.load8(tokens_address(position, c)); }
+    __device__ inline u32x2 tokens4(int position, int c) const { return Kv::load4(tokens_address(position, c)); }
+    __device__ inline u32x4 tokens8(int position, int c) const { return Kv::load8(tokens_address(position, c)); }
 };
 
 // Contiguous K and V of one row [S, heads, dim] in the activation type; K's last dims may lie apart (MLA's k_pe, shared by the heads).
-template <class T> struct DenseReader {
+template <class A> struct DenseReader {
     static constexpr bool kValuesByDims = false;
     const u16* key;        // first key of the row, own head
     const u16* key_rope;   // null = none

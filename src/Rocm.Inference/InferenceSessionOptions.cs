@@ -80,6 +80,11 @@ public sealed class InferenceSessionOptions
     /// <summary>Whether a long prompt may be computed in several steps, between which other requests go on.</summary>
     public bool EnableChunkedPrefill { get; set; } = true;
 
+    /// <summary>
+    /// Whether a GPU records decode steps as graphs and replays them, one call for a step. The CPU device has none.
+    /// </summary>
+    public bool EnableDeviceGraphs { get; set; } = true;
+
     /// <summary>Threads of the CPU device.</summary>
     /// <value>Default: the processors that the process may use (affinity and container limits are honoured).</value>
     [Range(1, 1024)]

@@ -1,3 +1,4 @@
+using Rocm.Inference.Batching;
 using Rocm.Inference.Devices.Cpu;
 using Rocm.Inference.Scheduling;
 using Rocm.Inference.TestKit;
@@ -66,11 +67,14 @@ public sealed class GoldenSchedulingTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Varied))]
-    public void Requests_that_are_only_batched_get_the_bits_that_they_get_alone(string name, string backend)
+    public void Requests_that_are_only_batched_get_the_bits_that_they_get_alone_also_among_rows_of_padding(string name, string backend)
     {
         GoldenCase golden = Write(name);
-        var options = new SchedulerOptions { MaxModelLen = golden.SessionLength, MaxNumBatchedTokens = 256, MaxNumRequests = 4, EnablePrefixCaching = false };
-        using var batch = new ScheduledModel(_device, _folder, options, spareBlocks: 256, BlockSize, TestBackends.Named(backend));
+        var options = new SchedulerOptions { MaxModelLen = golden.SessionLength, MaxNumBatchedTokens = 256, MaxNumRequests = 6, EnablePrefixCaching = false };
+        using var batch = new ScheduledModel(_device, _folder, options, spareBlocks: 256, BlockSize, TestBackends.Named(backend))
+        {
+            DecodeBounds = new StepBounds(options.MaxNumRequests, golden.SessionLength),
+        };
         (string Id, int[] Prompt)[] requests = [("golden", golden.Prompt), ("tail", golden.Prompt[9..]), ("one", golden.Prompt[..1])];
         Request[] first = [.. requests.Select(request => batch.Add(request.Id, request.Prompt, golden.Greedy.Length))];
 

@@ -55,6 +55,9 @@ internal sealed class ScheduledModel : IDisposable
 
     public Scheduler Scheduler { get; }
 
+    /// <summary>Sizes that steps of decode rows only take, as a device that replays them wants it; null for their own.</summary>
+    public StepBounds? DecodeBounds { get; init; }
+
     /// <summary>The logits of each request at each length, computed so far.</summary>
     public IReadOnlyDictionary<(string Request, int SeqLen), float[]> Rows => _rows;
 
@@ -92,7 +95,8 @@ internal sealed class ScheduledModel : IDisposable
     {
         ScheduledStep step = Scheduler.Schedule();
         if (step.IsEmpty) return;
-        ForwardBatch batch = _builder.Build(_context, step);
+        bool isDecode = step.MaxQueryLen == 1 && step.Rows.ToArray().All(row => row.PrefixLen > 0);
+        ForwardBatch batch = _builder.Build(_context, step, isDecode ? DecodeBounds : null);
         for (int group = 0; group < _executors.Length; group++) _executors[group].Plan(_context, batch, group);
         TensorView logits = _logits.View(DType.F32, batch.NumLogitRows, _model.VocabSize);
         _model.Forward(_context, batch, _executors, logits);

@@ -66,6 +66,12 @@ public sealed class ForwardBatch
 
     internal ReadOnlySpan<ForwardBatchGroup> HostGroups => _groups;
 
+    /// <summary>
+    /// True for a step that a device may replay with other rows and lengths: nothing may be decided from the host's lengths but from
+    /// <see cref="NumRows"/>, <see cref="MaxQueryLen"/> and <see cref="MaxSeqLen"/>.
+    /// </summary>
+    internal bool HasFixedBounds { get; set; }
+
     internal int[] HostCuSeqlensQ { get; }
 
     internal int[] HostSeqLens { get; }

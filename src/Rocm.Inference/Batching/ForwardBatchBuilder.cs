@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Rocm.Inference.KvCache;
 using Rocm.Inference.Scheduling;
 
@@ -18,11 +17,8 @@ internal sealed class ForwardBatchBuilder : IDisposable
     private readonly int _decodeThreshold;
     private readonly BatchLimits _limits;
     private readonly ForwardBatch _batch;
-    private readonly DeviceBuffer _buffer;
-    private readonly Section<int> _inputIds, _positions, _cuSeqlensQ, _seqLens, _logitRows;
-    private readonly Section<long>[] _slotMappings;
-    private readonly Section<int>[] _blockTables;
-    private readonly int[] _tableWidths;
+    private readonly BatchMemory _memory;
+    private readonly int[] _maxTableWidths;
     private readonly int[] _rowOrder;
     private readonly int[] _rowEnds;
     private readonly byte[] _regions;
@@ -42,94 +38,118 @@ internal sealed class ForwardBatchBuilder : IDisposable
         _rowOrder = new int[limits.MaxNumRows];
         _rowEnds = new int[limits.MaxNumRows];
         _regions = new byte[limits.MaxNumRows];
-        _slotMappings = new Section<long>[groups.Length];
-        _blockTables = new Section<int>[groups.Length];
-        _tableWidths = new int[groups.Length];
-        long bytes = 0;
-        _inputIds = new Section<int>(DType.I32, limits.MaxNumTokens, ref bytes);
-        _positions = new Section<int>(DType.I32, limits.MaxNumTokens, ref bytes);
-        _cuSeqlensQ = new Section<int>(DType.I32, limits.MaxNumRows + 1, ref bytes);
-        _seqLens = new Section<int>(DType.I32, limits.MaxNumRows, ref bytes);
-        _logitRows = new Section<int>(DType.I32, limits.MaxNumRows, ref bytes);
+        _maxTableWidths = new int[groups.Length];
+        long bytes = (2 * BatchMemory.BytesOf<int>(limits.MaxNumTokens)) + BatchMemory.BytesOf<int>(limits.MaxNumRows + 1) + (2 * BatchMemory.BytesOf<int>(limits.MaxNumRows));
         for (int g = 0; g < groups.Length; g++)
         {
-            _tableWidths[g] = groups[g].NumBlocksFor(limits.MaxSeqLen);
-            _slotMappings[g] = new Section<long>(DType.I64, limits.MaxNumTokens, ref bytes);
-            _blockTables[g] = new Section<int>(DType.I32, checked(limits.MaxNumRows * _tableWidths[g]), ref bytes);
+            _maxTableWidths[g] = groups[g].NumBlocksFor(limits.MaxSeqLen);
+            bytes += BatchMemory.BytesOf<long>(limits.MaxNumTokens) + BatchMemory.BytesOf<int>((long)limits.MaxNumRows * _maxTableWidths[g]);
         }
 
-        _buffer = device.Allocate(bytes);
+        _memory = new BatchMemory(device, bytes);
     }
 
     /// <summary>
     /// Builds and uploads the batch of a step. Rows are laid out in the executors' order, logit rows in the step's, so that sampled ids come in the
     /// step's order. The result is reused by the next call.
     /// </summary>
-    public ForwardBatch Build(DeviceContext context, ScheduledStep step)
+    /// <param name="context">Uploads through it.</param>
+    /// <param name="step">The step.</param>
+    /// <param name="bounds">Other sizes than the step's own, for a step of decode rows only.</param>
+    public ForwardBatch Build(DeviceContext context, ScheduledStep step, StepBounds? bounds = null)
     {
         ReadOnlySpan<ScheduledRow> rows = step.Rows;
-        Order(rows);
-        Span<int> ids = _inputIds.Host;
-        Span<int> positions = _positions.Host;
+        int numPadded = (bounds?.NumRows ?? rows.Length) - rows.Length;
+        Order(rows, numPadded);
+        int numRows = rows.Length + numPadded, numTokens = step.NumTokens + numPadded, numLogitRows = numPadded;
+        foreach (ref readonly ScheduledRow row in rows) numLogitRows += row.NumLogitRows;
+        _batch.NumTokens = numTokens;
+        _batch.NumRows = numRows;
+        _batch.NumLogitRows = numLogitRows;
+        _batch.MaxQueryLen = step.MaxQueryLen;
+        _batch.MaxSeqLen = bounds?.MaxSeqLen ?? step.MaxSeqLen;
+        _batch.HasFixedBounds = bounds is not null;
+        _memory.Clear();
+        BuildTokens(rows, numPadded);
+        BuildLogitRows(rows, numPadded, numLogitRows);
+        for (int g = 0; g < _groups.Length; g++) BuildGroup(rows, g, numPadded, bounds);
+        _memory.Upload(context);
+        return _batch;
+    }
+
+    public void Dispose() => _memory.Dispose();
+
+    private void BuildTokens(ReadOnlySpan<ScheduledRow> rows, int numPadded)
+    {
+        int numRows = rows.Length + numPadded;
+        BatchTensor<int> ids = _memory.Take<int>(DType.I32, _batch.NumTokens), positions = _memory.Take<int>(DType.I32, _batch.NumTokens);
+        BatchTensor<int> offsets = _memory.Take<int>(DType.I32, numRows + 1), lengths = _memory.Take<int>(DType.I32, numRows);
         int token = 0;
         for (int r = 0; r < rows.Length; r++)
         {
             ref readonly ScheduledRow row = ref rows[_rowOrder[r]];
             _batch.HostCuSeqlensQ[r] = token;
             _batch.HostSeqLens[r] = row.SeqLen;
-            row.Request.Tokens[row.PrefixLen..row.SeqLen].CopyTo(ids[token..]);
-            for (int i = 0; i < row.QueryLen; i++) positions[token + i] = row.PrefixLen + i;
+            row.Request.Tokens[row.PrefixLen..row.SeqLen].CopyTo(ids.Host[token..]);
+            for (int i = 0; i < row.QueryLen; i++) positions.Host[token + i] = row.PrefixLen + i;
             token += row.QueryLen;
             _rowEnds[_rowOrder[r]] = token;
         }
 
+        // A row of padding is a sequence of one token whose key lies in the null block.
+        ids.Host[token..].Clear();
+        positions.Host[token..].Clear();
+        for (int r = rows.Length; r < numRows; r++)
+        {
+            _batch.HostCuSeqlensQ[r] = token++;
+            _batch.HostSeqLens[r] = 1;
+        }
+
+        _batch.HostCuSeqlensQ[numRows] = token;
+        _batch.CuSeqlensQHost.CopyTo(offsets.Host);
+        _batch.SeqLensHost.CopyTo(lengths.Host);
+        _batch.InputIds = ids.View;
+        _batch.Positions = positions.View;
+        _batch.CuSeqlensQ = offsets.View;
+        _batch.SeqLens = lengths.View;
+    }
+
+    private void BuildLogitRows(ReadOnlySpan<ScheduledRow> rows, int numPadded, int numLogitRows)
+    {
+        BatchTensor<int> logitRows = _memory.Take<int>(DType.I32, numLogitRows);
         int logitRow = 0;
         for (int r = 0; r < rows.Length; r++)
         {
-            for (int i = rows[r].NumLogitRows; i > 0; i--) _logitRows.Host[logitRow++] = _rowEnds[r] - i;
+            for (int i = rows[r].NumLogitRows; i > 0; i--) logitRows.Host[logitRow++] = _rowEnds[r] - i;
         }
 
-        _batch.HostCuSeqlensQ[rows.Length] = token;
-        _batch.HostCuSeqlensQ.AsSpan(0, rows.Length + 1).CopyTo(_cuSeqlensQ.Host);
-        _batch.HostSeqLens.AsSpan(0, rows.Length).CopyTo(_seqLens.Host);
-        _batch.NumTokens = token;
-        _batch.NumRows = rows.Length;
-        _batch.NumLogitRows = logitRow;
-        _batch.MaxQueryLen = step.MaxQueryLen;
-        _batch.MaxSeqLen = step.MaxSeqLen;
-        _batch.InputIds = _inputIds.Upload(context, _buffer, token);
-        _batch.Positions = _positions.Upload(context, _buffer, token);
-        _batch.CuSeqlensQ = _cuSeqlensQ.Upload(context, _buffer, rows.Length + 1);
-        _batch.SeqLens = _seqLens.Upload(context, _buffer, rows.Length);
-        _batch.LogitRows = _logitRows.Upload(context, _buffer, logitRow);
-        for (int g = 0; g < _groups.Length; g++) BuildGroup(context, rows, g, token);
-        return _batch;
+        for (int i = numPadded; i > 0; i--) logitRows.Host[logitRow++] = _batch.NumTokens - i;
+        _batch.LogitRows = logitRows.View;
     }
 
-    public void Dispose() => _buffer.Dispose();
-
-    private void BuildGroup(DeviceContext context, ReadOnlySpan<ScheduledRow> rows, int g, int numTokens)
+    private void BuildGroup(ReadOnlySpan<ScheduledRow> rows, int g, int numPadded, StepBounds? bounds)
     {
         int blockSize = _groups[g].BlockSize;
-        int width = 1;
+        int width = bounds is { } fixedBounds ? _groups[g].NumBlocksFor(fixedBounds.MaxSeqLen) : 1;
         foreach (ref readonly ScheduledRow row in rows) width = Math.Max(width, row.Request.Blocks.Table(g).Length);
-        if (width > _tableWidths[g])
-            throw new InvalidOperationException($"A request of group {g} has {width} blocks; the batch was planned for {_tableWidths[g]}.");
+        if (width > _maxTableWidths[g])
+            throw new InvalidOperationException($"A request of group {g} has {width} blocks; the batch was planned for {_maxTableWidths[g]}.");
 
-        Span<long> slots = _slotMappings[g].Host;
-        Span<int> tables = _blockTables[g].Host;
+        int numRows = rows.Length + numPadded;
+        BatchTensor<long> slots = _memory.Take<long>(DType.I64, _batch.NumTokens);
+        BatchTensor<int> tables = _memory.Take<int>(DType.I32, numRows * width);
         int token = 0;
         for (int r = 0; r < rows.Length; r++)
         {
             ref readonly ScheduledRow row = ref rows[_rowOrder[r]];
             ReadOnlySpan<int> table = row.Request.Blocks.Table(g);
-            table.CopyTo(tables[(r * width)..]);
-            tables.Slice((r * width) + table.Length, width - table.Length).Clear();
+            table.CopyTo(tables.Host[(r * width)..]);
+            tables.Host.Slice((r * width) + table.Length, width - table.Length).Clear();
             for (int position = row.PrefixLen; position < row.SeqLen;)
             {
                 int index = position / blockSize;
                 int end = Math.Min(row.SeqLen, (index + 1) * blockSize);
-                Span<long> run = slots.Slice(token, end - position);
+                Span<long> run = slots.Host.Slice(token, end - position);
                 token += run.Length;
 
                 // A token whose block the window has already passed is never read again: nothing to store.
@@ -144,16 +164,18 @@ internal sealed class ForwardBatchBuilder : IDisposable
             }
         }
 
+        slots.Host[token..].Fill(PadSlot);
+        tables.Host[(rows.Length * width)..].Clear();
         ForwardBatchGroup group = _batch.HostGroups[g];
-        group.SlotMapping = _slotMappings[g].Upload(context, _buffer, numTokens);
-        group.BlockTable = _blockTables[g].Upload(context, _buffer, rows.Length * width).Reshape(rows.Length, width);
+        group.SlotMapping = slots.View;
+        group.BlockTable = tables.View.Reshape(numRows, width);
     }
 
-    /// <summary>Stable by region: decode (one new token on a context), extend, prefill.</summary>
-    private void Order(ReadOnlySpan<ScheduledRow> rows)
+    /// <summary>Stable by region: decode (one new token on a context), extend, prefill. Rows of padding follow decode rows and count as such.</summary>
+    private void Order(ReadOnlySpan<ScheduledRow> rows, int numPadded)
     {
-        if (rows.Length > _limits.MaxNumRows)
-            throw new InvalidOperationException($"A step has {rows.Length} rows; the batch was planned for {_limits.MaxNumRows}.");
+        if (rows.Length + numPadded > _limits.MaxNumRows)
+            throw new InvalidOperationException($"A step has {rows.Length + numPadded} rows; the batch was planned for {_limits.MaxNumRows}.");
         _batch.NumDecodes = 0;
         _batch.NumExtends = 0;
         if (_order == BatchOrder.Any)
@@ -170,7 +192,7 @@ internal sealed class ForwardBatchBuilder : IDisposable
             counts[_regions[i]]++;
         }
 
-        _batch.NumDecodes = counts[0];
+        _batch.NumDecodes = counts[0] + numPadded;
         _batch.NumExtends = counts[1];
         Span<int> next = [0, counts[0], counts[0] + counts[1]];
         for (int i = 0; i < rows.Length; i++) _rowOrder[next[_regions[i]]++] = i;
@@ -178,30 +200,4 @@ internal sealed class ForwardBatchBuilder : IDisposable
 
     // A row without context is a prefill whatever its length: an extend row always has something to merge with.
     private int Region(in ScheduledRow row) => row.PrefixLen == 0 ? 2 : row.QueryLen <= _decodeThreshold ? 0 : 1;
-
-    /// <summary>A part of the one device buffer with its staging memory on the host.</summary>
-    private readonly struct Section<T>
-        where T : unmanaged
-    {
-        private readonly T[] _host;
-        private readonly long _offset;
-        private readonly DType _dtype;
-
-        public Section(DType dtype, int length, ref long bytes)
-        {
-            _host = GC.AllocateArray<T>(length, pinned: true);
-            _dtype = dtype;
-            _offset = bytes;
-            bytes = (bytes + ((long)length * Unsafe.SizeOf<T>()) + 63) & ~63L;
-        }
-
-        public Span<T> Host => _host;
-
-        public TensorView Upload(DeviceContext context, DeviceBuffer buffer, int length)
-        {
-            var view = new TensorView(buffer, _offset, _dtype, length);
-            context.Upload<T>(_host.AsSpan(0, length), view);
-            return view;
-        }
-    }
 }

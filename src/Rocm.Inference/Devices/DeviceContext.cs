@@ -1,3 +1,5 @@
+using Rocm.Inference.Devices;
+
 namespace Rocm.Inference;
 
 /// <summary>
@@ -66,6 +68,27 @@ public abstract class DeviceContext : IDisposable
     /// <param name="destination">Host memory with exactly as many elements.</param>
     public abstract void Download<T>(TensorView source, Span<T> destination)
         where T : unmanaged;
+
+    /// <summary>Whether <see cref="Record"/> works here.</summary>
+    internal virtual bool CanRecord => false;
+
+    /// <summary>
+    /// Records what is given to this context, without executing it. Addresses and sizes become part of the recording; uploads are made anew by every
+    /// <see cref="Replay"/>. The work must not wait for the device.
+    /// </summary>
+    /// <param name="state">Passed to <paramref name="work"/>.</param>
+    /// <param name="work">Gives the work to this context.</param>
+    /// <exception cref="HipException">Something in the work cannot be recorded; the context can be used on.</exception>
+    internal virtual IRecordedWork Record<TState>(TState state, Action<TState> work) =>
+        throw new NotSupportedException($"{Device.Name} does not record.");
+
+    /// <summary>Executes recorded work with other contents of its uploads, by one call to the device.</summary>
+    /// <param name="recorded">A recording of this context.</param>
+    /// <param name="state">Passed to <paramref name="refresh"/>.</param>
+    /// <param name="refresh">Makes the same uploads as the recorded work, of the same sizes and in the same order.</param>
+    /// <exception cref="InvalidOperationException">The uploads differ from the recorded ones in size.</exception>
+    internal virtual void Replay<TState>(IRecordedWork recorded, TState state, Action<TState> refresh) =>
+        throw new NotSupportedException($"{Device.Name} does not record.");
 
     /// <inheritdoc/>
     public void Dispose()

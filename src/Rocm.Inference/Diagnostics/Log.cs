@@ -47,4 +47,7 @@ internal static partial class Log
 
     [LoggerMessage(13, LogLevel.Information, "The {Layers} layers that predict further tokens (MTP) are not used: {Count} tensors of the checkpoint are left out.")]
     public static partial void PredictorsIgnored(ILogger logger, int layers, int count);
+
+    [LoggerMessage(14, LogLevel.Warning, "Decode steps of {Rows} rows and at most {Tokens} tokens cannot be recorded; they run without a graph.")]
+    public static partial void StepNotRecorded(ILogger logger, int rows, int tokens, Exception exception);
 }

@@ -33,7 +33,7 @@ internal sealed class HuggingFaceModelLoader : IModelLoader
             DecoderModel model = DecoderModel.Load(plan.Decoder, selected.Device, weights, cancellationToken);
             owned.Push(model);
             progress.Report(ModelLoadPhase.Engine, 0, 0);
-            ModelExecutor executor = CreateExecutor(plan, model, selected, owned);
+            ModelExecutor executor = CreateExecutor(plan, model, selected, settings.Options.EnableDeviceGraphs, services.LoggerFactory, owned);
             owned.Clear();
             return new LoadedModel
             {
@@ -52,7 +52,8 @@ internal sealed class HuggingFaceModelLoader : IModelLoader
         }
     }
 
-    private static ModelExecutor CreateExecutor(SessionPlan plan, DecoderModel model, ChosenDevice selected, Stack<IDisposable> owned)
+    private static ModelExecutor CreateExecutor(
+        SessionPlan plan, DecoderModel model, ChosenDevice selected, bool enableGraphs, ILoggerFactory loggers, Stack<IDisposable> owned)
     {
         IReadOnlyList<LayerGroup> groups = model.Groups.Groups;
         KvCacheStorage storage = KvCacheStorage.Allocate(
@@ -82,7 +83,8 @@ internal sealed class HuggingFaceModelLoader : IModelLoader
         var builder = new ForwardBatchBuilder(selected.Device, plan.Groups.ToArray(), order, plan.Limits, decodeThreshold);
         owned.Push(builder);
         var facts = new ModelFacts(model.VocabSize, plan.MaxModelLen, plan.Limits.MaxNumTokens, plan.Limits.MaxNumRows);
-        return new ModelExecutor(facts, plan.Groups, model, storage, context, builder, attention, selected.Ownership);
+        StepRecorder? recorder = enableGraphs ? StepRecorder.Create(context, attention, plan.Limits, loggers.CreateLogger(Log.Category)) : null;
+        return new ModelExecutor(facts, plan.Groups, model, storage, context, builder, attention, recorder, selected.Ownership);
     }
 
     private static void Tell(DecoderPlan plan, ILogger logger)

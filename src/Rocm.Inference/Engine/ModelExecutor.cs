@@ -18,13 +18,21 @@ internal sealed class ModelExecutor : IModelExecutor
     private readonly DeviceContext _context;
     private readonly ForwardBatchBuilder _builder;
     private readonly IAttentionExecutor[] _attention;
+    private readonly StepRecorder? _recorder;
     private readonly IDisposable? _deviceOwnership;
+
+    // The step at hand.
+    private ScheduledStep _step = null!;
+    private StepBounds? _bounds;
+    private ForwardBatch _batch = null!;
+    private TensorView _logits;
+    private long _mark;
     private bool _isDisposed;
 
     /// <summary>Takes ownership of all that is disposable.</summary>
     public ModelExecutor(
         ModelFacts facts, IReadOnlyList<KvCacheGroup> groups, DecoderModel model, KvCacheStorage storage, DeviceContext context,
-        ForwardBatchBuilder builder, IAttentionExecutor[] attention, IDisposable? deviceOwnership)
+        ForwardBatchBuilder builder, IAttentionExecutor[] attention, StepRecorder? recorder, IDisposable? deviceOwnership)
     {
         Facts = facts;
         Groups = groups;
@@ -33,6 +41,7 @@ internal sealed class ModelExecutor : IModelExecutor
         _context = context;
         _builder = builder;
         _attention = attention;
+        _recorder = recorder;
         _deviceOwnership = deviceOwnership;
     }
 
@@ -44,20 +53,25 @@ internal sealed class ModelExecutor : IModelExecutor
 
     public void Execute(ScheduledStep step, SamplingBatch sampling)
     {
-        ForwardBatch batch = _builder.Build(_context, step);
-        for (int group = 0; group < _attention.Length; group++) _attention[group].Plan(_context, batch, group);
-        long mark = _context.Mark();
-        TensorView logits = batch.NumLogitRows == 0 ? default : _context.Scratch(DType.F32, batch.NumLogitRows, Facts.VocabSize);
-        _model.Forward(_context, batch, _attention, logits);
-        if (batch.NumLogitRows > 0) _context.Device.SamplingKernels.Sample(_context, logits, sampling);
+        _step = step;
+        _bounds = _recorder?.BoundsOf(step);
+        _mark = _context.Mark();
+        if (_bounds is not { } bounds || !_recorder!.TryRun(bounds, this, static executor => executor.Prepare(), static executor => executor.Compute()))
+        {
+            Prepare();
+            Compute();
+        }
+
+        if (sampling.NumRows > 0) _context.Device.SamplingKernels.Sample(_context, _logits, sampling);
         _context.Synchronize();
-        _context.Release(mark);
+        _context.Release(_mark);
     }
 
     public void Dispose()
     {
         if (_isDisposed) return;
         _isDisposed = true;
+        _recorder?.Dispose();
         foreach (IAttentionExecutor executor in _attention) executor.Dispose();
         _builder.Dispose();
         _context.Dispose();
@@ -65,4 +79,15 @@ internal sealed class ModelExecutor : IModelExecutor
         _model.Dispose();
         _deviceOwnership?.Dispose();
     }
+
+    /// <summary>All of a step that the host decides, and its uploads. May be called again for the same step.</summary>
+    private void Prepare()
+    {
+        _context.Release(_mark);
+        _batch = _builder.Build(_context, _step, _bounds);
+        for (int group = 0; group < _attention.Length; group++) _attention[group].Plan(_context, _batch, group);
+        _logits = _batch.NumLogitRows == 0 ? default : _context.Scratch(DType.F32, _batch.NumLogitRows, Facts.VocabSize);
+    }
+
+    private void Compute() => _model.Forward(_context, _batch, _attention, _logits);
 }

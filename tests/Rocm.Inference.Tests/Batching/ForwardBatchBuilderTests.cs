@@ -105,6 +105,56 @@ public sealed class ForwardBatchBuilderTests : IDisposable
         Assert.Equal([0, 1, 2, 5], batch.LogitRows.AsSpan<int>().ToArray());
     }
 
+    [Theory]
+    [InlineData(BatchOrder.Any, 0)]
+    [InlineData(BatchOrder.DecodeExtendPrefill, 4)]
+    public void Rows_of_padding_see_one_token_of_the_null_block_and_store_nothing(BatchOrder order, int numDecodes)
+    {
+        using ForwardBatchBuilder builder = Builder(order);
+        _scheduler.Add(new Request("a", [1, 2, 3], 40));
+        _scheduler.Add(new Request("b", [4], 40));
+        Run(_scheduler.Schedule());
+
+        ForwardBatch batch = builder.Build(_context, _scheduler.Schedule(), new StepBounds(NumRows: 4, MaxSeqLen: 32));
+
+        Assert.Equal([9, 9, 0, 0], batch.InputIds.AsSpan<int>().ToArray());
+        Assert.Equal([3, 1, 0, 0], batch.Positions.AsSpan<int>().ToArray());
+        Assert.Equal([0, 1, 2, 3, 4], batch.CuSeqlensQ.AsSpan<int>().ToArray());
+        Assert.Equal([4, 2, 1, 1], batch.SeqLens.AsSpan<int>().ToArray());
+        Assert.Equal([0, 1, 2, 3], batch.LogitRows.AsSpan<int>().ToArray());
+        Assert.Equal(batch.SeqLens.AsSpan<int>().ToArray(), batch.SeqLensHost.ToArray());
+        Assert.Equal((4, 4, 4, 1, 32), (batch.NumTokens, batch.NumRows, batch.NumLogitRows, batch.MaxQueryLen, batch.MaxSeqLen));
+        Assert.Equal((numDecodes, 0), (batch.NumDecodes, batch.NumExtends));
+        foreach (ForwardBatchGroup group in batch.Groups)
+        {
+            Assert.Equal([-1L, -1L], group.SlotMapping.AsSpan<long>()[2..].ToArray());
+            Assert.Equal(32 / BlockSize, group.BlockTable.Dim(1));
+            Assert.Equal(new int[2 * 32 / BlockSize], group.BlockTable.AsSpan<int>()[(2 * 32 / BlockSize)..].ToArray());
+        }
+    }
+
+    [Fact]
+    public void Steps_of_equal_bounds_find_their_tensors_at_equal_addresses()
+    {
+        using ForwardBatchBuilder builder = Builder(BatchOrder.Any);
+        var bounds = new StepBounds(NumRows: 4, MaxSeqLen: 32);
+        _scheduler.Add(new Request("a", [1, 2, 3], 40));
+        Run(_scheduler.Schedule());
+        ScheduledStep step = _scheduler.Schedule();
+        long[] first = Addresses(builder.Build(_context, step, bounds));
+        Run(step);
+        _scheduler.Add(new Request("b", [4, 5, 6, 7, 8, 9], 40));
+        Run(_scheduler.Schedule());
+
+        Assert.Equal(first, Addresses(builder.Build(_context, _scheduler.Schedule(), bounds)));
+
+        static long[] Addresses(ForwardBatch batch) =>
+        [
+            batch.InputIds.Address, batch.Positions.Address, batch.CuSeqlensQ.Address, batch.SeqLens.Address, batch.LogitRows.Address,
+            .. batch.Groups.SelectMany(group => new long[] { group.SlotMapping.Address, group.BlockTable.Address }),
+        ];
+    }
+
     [Fact]
     public void Building_a_step_allocates_nothing()
     {

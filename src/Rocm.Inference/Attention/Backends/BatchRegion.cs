@@ -6,7 +6,7 @@ namespace Rocm.Inference.Attention.Backends;
 /// <param name="FirstToken">First new token of the first row.</param>
 /// <param name="NumTokens">New tokens of all rows.</param>
 /// <param name="MaxQueryLen">Most new tokens of a row.</param>
-/// <param name="MaxSeqLen">Longest sequence.</param>
+/// <param name="MaxSeqLen">Bound of the sequence lengths.</param>
 internal readonly record struct BatchRegion(int FirstRow, int NumRows, int FirstToken, int NumTokens, int MaxQueryLen, int MaxSeqLen)
 {
     /// <summary>Every row.</summary>
@@ -21,6 +21,8 @@ internal readonly record struct BatchRegion(int FirstRow, int NumRows, int First
             query = Math.Max(query, offsets[r + 1] - offsets[r]);
             length = Math.Max(length, lengths[r]);
         }
+
+        if (batch.HasFixedBounds) length = batch.MaxSeqLen;
 
         return new BatchRegion(firstRow, numRows, offsets[firstRow], offsets[firstRow + numRows] - offsets[firstRow], query, length);
     }

@@ -9,7 +9,7 @@ namespace Rocm.Inference.Devices.Hip;
 /// A lane of a GPU: one stream, and page-locked staging memory that uploads pass through, so that neither side waits for the other. Staging is taken
 /// by bumping an offset and is free again after every <see cref="Synchronize"/>: once a step.
 /// </summary>
-internal sealed class HipContext : DeviceContext
+internal sealed partial class HipContext : DeviceContext
 {
     private const long StagingBytes = 4L << 20;
     private const long Alignment = 64;
@@ -53,7 +53,7 @@ internal sealed class HipContext : DeviceContext
     public void Launch<TArgs>(HipFunction kernel, HipDim3 grid, int threads, in TArgs args, int ldsBytes = 0)
         where TArgs : unmanaged
     {
-        if (grid.Volume == 0) return;
+        if (grid.Volume == 0 || _isRefreshing) return;
         kernel.Launch(Stream, grid, new HipDim3((uint)threads), ldsBytes, MemoryMarshal.AsBytes(new ReadOnlySpan<TArgs>(in args)));
     }
 
@@ -73,7 +73,7 @@ internal sealed class HipContext : DeviceContext
             int part = (int)Math.Min(bytes.Length - done, StagingBytes);
             long offset = Stage(part);
             bytes.Slice(done, part).CopyTo(_staging.Span(offset, part));
-            Stream.Copy(memory, destination.ByteOffset + done, _staging, offset, part);
+            if (!_isRefreshing) Stream.Copy(memory, destination.ByteOffset + done, _staging, offset, part);
             done += part;
         }
     }
@@ -108,7 +108,12 @@ internal sealed class HipContext : DeviceContext
 
     private long Stage(int bytes)
     {
-        if (_staged + bytes > StagingBytes) Synchronize();
+        if (_staged + bytes > StagingBytes)
+        {
+            ThrowIfRecording();
+            Synchronize();
+        }
+
         long offset = _staged;
         _staged = Math.Min(StagingBytes, (_staged + bytes + Alignment - 1) & ~(Alignment - 1));
         return offset;

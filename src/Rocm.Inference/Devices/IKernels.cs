@@ -31,7 +31,9 @@ internal interface IKernels
     /// <param name="y">[T, hidden].</param>
     void Embedding(DeviceContext context, TensorView ids, PackedWeight table, float scale, TensorView y);
 
-    /// <summary>y = x · Wᵀ + bias, or y += x · Wᵀ + bias when <paramref name="accumulate"/>. x [T, K], W [N, K], y [T, N].</summary>
+    /// <summary>
+    /// y = x · Wᵀ + bias, or y += x · Wᵀ + bias when <paramref name="accumulate"/>. x [T, K], W [N, K], y [T, N]: activations, or f32 for logits.
+    /// </summary>
     void Linear(DeviceContext context, TensorView x, PackedWeight weight, TensorView y, bool accumulate = false);
 
     /// <summary>
@@ -73,7 +75,7 @@ internal interface IKernels
 
     /// <summary>Chooses and weights each token's experts.</summary>
     /// <param name="context">Where it runs.</param>
-    /// <param name="logits">[T, E].</param>
+    /// <param name="logits">[T, E] f32.</param>
     /// <param name="choiceBias">[E] f32 added to the scores for the choice only, or absent.</param>
     /// <param name="routing">The rule.</param>
     /// <param name="experts">[T, K] i32, best first.</param>

@@ -58,7 +58,9 @@ internal sealed class MoeMlp(
     private void Route(DeviceContext context, TensorView x, TensorView experts, TensorView weights)
     {
         long mark = context.Mark();
-        TensorView logits = context.Scratch(x.DType, x.Dim(0), routing.NumExperts);
+
+        // f32 whatever the activations: the best experts often lead by less than a 16-bit type can tell.
+        TensorView logits = context.Scratch(DType.F32, x.Dim(0), routing.NumExperts);
         router.Forward(context, x, logits);
         context.Device.Kernels.RouteExperts(context, logits, choiceBias, routing, experts, weights);
         context.Release(mark);

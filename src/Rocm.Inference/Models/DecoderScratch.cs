@@ -53,7 +53,7 @@ internal static class DecoderScratch
         long experts = checked(
             Tensor(assignments, moe.IntermediateSize, activation)
             + Math.Max(Tensor(assignments, 2L * moe.IntermediateSize, activation), Tensor(assignments, hiddenSize, activation) + shared));
-        return checked(routing + Math.Max(Tensor(tokens, moe.Routing.NumExperts, activation), experts));
+        return checked(routing + Math.Max(Tensor(tokens, moe.Routing.NumExperts, DType.F32), experts));
     }
 
     private static long Tensor(long rows, long width, DType dtype) => Align(checked(rows * width * dtype.ByteSize()));

@@ -9,7 +9,7 @@ public sealed partial class LayeringTests
 {
     private static readonly Dictionary<string, string[]> MayUse = new()
     {
-        [""] = ["Engine", "Devices", "Diagnostics", "Tokenization"],
+        [""] = ["Engine", "Devices", "Diagnostics", "SelfTest", "Tokenization"],
         ["DependencyInjection"] = ["", "Engine", "Diagnostics"],
         ["Engine"] = ["Attention", "Attention.Backends", "Batching", "Devices", "Devices.Cpu", "Diagnostics", "KvCache", "KvCache.Storage", "Layers", "Models", "Models.Weights", "Native", "Sampling", "Scheduling", "Tokenization"],
         ["Models"] = ["Attention", "Batching", "Devices", "Diagnostics", "KvCache", "Layers", "Models.Families", "Models.Weights"],
@@ -20,6 +20,7 @@ public sealed partial class LayeringTests
         ["Attention.Backends"] = ["Attention", "Batching", "Devices", "Diagnostics", "KvCache.Storage"],
         ["Batching"] = ["Devices", "KvCache", "Scheduling"],
         ["KvCache.Storage"] = ["Devices", "KvCache"],
+        ["SelfTest"] = ["Devices", "Diagnostics", "Sampling"],
         ["Sampling"] = [],
         ["Scheduling"] = ["KvCache", "Diagnostics"],
         ["KvCache"] = ["Diagnostics"],

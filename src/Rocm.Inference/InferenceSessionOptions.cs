@@ -85,6 +85,12 @@ public sealed class InferenceSessionOptions
     /// </summary>
     public bool EnableDeviceGraphs { get; set; } = true;
 
+    /// <summary>
+    /// Whether loading first compares the GPU kernels that the session will use with a naive implementation (<see cref="DeviceSelfTest"/> at the model's
+    /// own shapes), and refuses a GPU that computes something wrong. Takes some seconds, on the CPU device nothing. For hardware and drivers that are new.
+    /// </summary>
+    public bool VerifyKernels { get; set; }
+
     /// <summary>Threads of the CPU device.</summary>
     /// <value>Default: the processors that the process may use (affinity and container limits are honoured).</value>
     [Range(1, 1024)]

@@ -29,6 +29,7 @@ internal sealed class HuggingFaceModelLoader : IModelLoader
             SessionPlan plan = SessionPlan.Make(folder, settings, services, selected.Device);
             owned.Push(plan);
             Tell(plan.Decoder, services.LoggerFactory.CreateLogger(Log.Category));
+            if (settings.Options.VerifyKernels && selected.Device.Kind != DeviceKind.Cpu) KernelVerification.Run(plan, selected.Device, cancellationToken);
             var weights = new WeightProgress(progress);
             DecoderModel model = DecoderModel.Load(plan.Decoder, selected.Device, weights, cancellationToken);
             owned.Push(model);

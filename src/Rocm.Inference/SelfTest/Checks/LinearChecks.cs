@@ -16,9 +16,11 @@ internal static class LinearChecks
                 yield return Linear(type, model.Tokens[i], model.Hidden, model.Intermediate, hasBias: i % 2 == 0, accumulate: i % 2 == 1, toLogits: false);
         }
 
-        // The LM head is a matrix of the checkpoint's plain type, and its logits are f32 on every device.
+        // LM head and router are matrices of the checkpoint's plain type, and their logits are f32 on every device.
         DType plain = Plain(model);
         yield return Linear(plain, model.DecodeRows.Count, model.Hidden, model.Vocabulary, hasBias: false, accumulate: false, toLogits: true);
+        if (model.Experts is { } experts)
+            yield return Linear(plain, model.Tokens[^1], model.Hidden, experts.Routing.NumExperts, hasBias: true, accumulate: false, toLogits: true);
         yield return Embedding(plain, model.Tokens[^1], model.Vocabulary, model.Hidden, model.EmbeddingScale);
         foreach (AttentionSpec spec in model.Attention.Select(shape => shape.Spec).Where(spec => spec.Kind == AttentionKind.Mla).Take(1))
         {

@@ -30,7 +30,7 @@ internal static class MoeChecks
         return new(nameof(IKernels.RouteExperts), $"{tokens} tokens, {rule.Scoring}, {rule.TopK} of {rule.NumExperts}{groups}{(experts.HasChoiceBias ? ", bias" : "")}", lane =>
         {
             int e = rule.NumExperts, k = rule.TopK;
-            HostTensor logits = lane.Draw(tokens, e);
+            HostTensor logits = lane.Random.Tensor(DType.F32, 1, tokens, e);
             float[]? bias = experts.HasChoiceBias ? lane.Random.Floats(e, 0.1) : null;
             TensorView input = lane.Upload(logits), choiceBias = bias is null ? default : lane.Upload(bias);
             TensorView chosen = lane.Poison(DType.I32, tokens, k), weights = lane.Poison(DType.F32, tokens, k);

@@ -149,6 +149,9 @@ public sealed class NumberTests(GfxEmulator device)
         nint packed = module.Output<uint>(Count), back = module.Output<float>(4 * Count);
         module.Launch("fp8", Count / 64, 64, module.Upload<float>(x), packed, back);
         float[] got = module.Download<float>(back, 4 * Count);
+        nint pairs = module.Output<float>(4 * Count);
+        module.Launch("fp8_pairs", Count / 64, 64, packed, pairs);
+        Assert.Equal(got, module.Download<float>(pairs, 4 * Count));
         for (int i = 0; i < Count; i++)
             Assert.Equal([RoundTo(x[2 * i], 3, -7), RoundTo(x[(2 * i) + 1], 3, -7), RoundTo(x[2 * i], 2, -15), RoundTo(x[(2 * i) + 1], 2, -15)], got[(4 * i)..(4 * (i + 1))]);
 

@@ -85,4 +85,14 @@ KERNEL(64) fp8(const float *in, u32 *packed, float *back) {
   back[i * 4 + 2] = __builtin_amdgcn_cvt_f32_bf8(v, 2);
   back[i * 4 + 3] = __builtin_amdgcn_cvt_f32_bf8(v, 3);
 }
+// Two at a time: the results of one instruction are a pair of registers, its source a half of one.
+KERNEL(64) fp8_pairs(const u32 *packed, float *back) {
+  typedef float float2 __attribute__((ext_vector_type(2)));
+  int i = block_x() * 64 + thread_x(), v = (int)packed[i];
+  float2 low = __builtin_amdgcn_cvt_pk_f32_fp8(v, false), high = __builtin_amdgcn_cvt_pk_f32_bf8(v, true);
+  back[i * 4] = low.x;
+  back[i * 4 + 1] = low.y;
+  back[i * 4 + 2] = high.x;
+  back[i * 4 + 3] = high.y;
+}
 #endif

@@ -77,9 +77,12 @@ void run_sdwa(Wave &w, const Inst &i) {
     return;
   }
   u32 *result = w.row(ShuffledResult), *old = w.row(i.dst);
+  int words = dwords(i.op->dst, (int)w.lanes);
   memcpy(result, old, sizeof(u32) * MaxLanes);
   i.inner->run(w, *i.inner);
-  if (s.dst_select >= 6) { write_row(w, i.dst, result); return; }
+  // Two words, as of v_cvt_pk_f32_fp8, are written whole whatever the selector says.
+  if (words == 2) write_row(w, i.dst + 1, w.row(ShuffledResult + 1));
+  if (words == 2 || s.dst_select >= 6) { write_row(w, i.dst, result); return; }
   u32 bits = s.dst_select < 4 ? 8 : 16, shift = s.dst_select < 4 ? 8 * s.dst_select : 16 * (s.dst_select - 4);
   u32 field = (bits == 8 ? 255u : 0xffffu) << shift;
   Lanes r;

@@ -44,6 +44,9 @@ internal sealed record HipDeviceInfo
     /// <summary>Has the stream-ordered allocator: pools, hipMallocFromPoolAsync.</summary>
     public bool SupportsMemoryPools { get; init; }
 
+    /// <summary>PCI device identity of the chip, 0x74a1 for an MI300X; 0 when the runtime does not say.</summary>
+    public int PciChipId { get; init; }
+
     /// <summary>Where the device sits on the PCI bus, or null when the runtime does not say.</summary>
     public PciAddress? Pci { get; init; }
 

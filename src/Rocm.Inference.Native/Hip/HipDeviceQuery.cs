@@ -8,6 +8,12 @@ internal static unsafe class HipDeviceQuery
 {
     private const int NameCapacity = 256;
 
+    // Device identities of AMD's GPUs are above this, and what else these attributes mean in other releases is below.
+    private const int MinPciChipId = 0x1000;
+
+    // hipDeviceAttributePciChipId of ROCm 7: headers have it at 10020, and there are programs that know it as 10019, where others have a register count.
+    private static ReadOnlySpan<int> PciChipIdAttributes => [10020, 10019];
+
     /// <summary>Version of the HIP runtime library.</summary>
     internal static Version RuntimeVersion()
     {
@@ -49,6 +55,7 @@ internal static unsafe class HipDeviceQuery
             MemoryClockKilohertz = AttributeOr(0, HipDeviceAttribute.MemoryClockRate, device),
             MemoryBusBits = AttributeOr(0, HipDeviceAttribute.MemoryBusWidth, device),
             SupportsMemoryPools = HipExports.Pools.All(load.HasExport) && AttributeOr(0, HipDeviceAttribute.MemoryPoolsSupported, device) != 0,
+            PciChipId = PciChipIdOf(device),
             Pci = PciOf(device),
         };
     }
@@ -94,6 +101,13 @@ internal static unsafe class HipDeviceQuery
         int domain = AttributeOr(-1, HipDeviceAttribute.PciDomainId, device);
         int bus = AttributeOr(-1, HipDeviceAttribute.PciBusId, device), slot = AttributeOr(-1, HipDeviceAttribute.PciDeviceId, device);
         return domain < 0 || bus < 0 || slot < 0 ? null : new PciAddress(domain, bus, slot);
+    }
+
+    private static int PciChipIdOf(int device)
+    {
+        foreach (int attribute in PciChipIdAttributes)
+            if (AttributeOr(0, (HipDeviceAttribute)attribute, device) is >= MinPciChipId and <= ushort.MaxValue and int chip) return chip;
+        return 0;
     }
 
     /// <summary>For what only informs: an older runtime, or a virtual device, need not know it.</summary>

@@ -1,0 +1,30 @@
+namespace Rocm.Inference.Native.Aiter;
+
+/// <summary>The folders of kernels that this library launches from.</summary>
+internal enum AiterFamily
+{
+    PagedAttention,
+    Mla,
+    FlashForward,
+}
+
+internal static class AiterFamilies
+{
+    internal static ReadOnlySpan<AiterFamily> All => [AiterFamily.PagedAttention, AiterFamily.Mla, AiterFamily.FlashForward];
+
+    /// <summary>Folder under hsa/&lt;target&gt;.</summary>
+    internal static string FolderOf(AiterFamily family) => family switch
+    {
+        AiterFamily.PagedAttention => "pa",
+        AiterFamily.Mla => "mla",
+        _ => "fmha_v3_fwd",
+    };
+
+    /// <summary>The file in the folder that lists the kernels.</summary>
+    internal static string ManifestOf(AiterFamily family) => family switch
+    {
+        AiterFamily.PagedAttention => "pa_asm.csv",
+        AiterFamily.Mla => "mla_asm.csv",
+        _ => "fmha_fwd.csv",
+    };
+}

@@ -41,7 +41,10 @@ internal sealed class PoisonedTensors : IDisposable
     public DType Activation => Device.ActivationDType;
 
     /// <summary>What results in the activation type may be off by: the rounding of the result, besides that of fp32 arithmetic.</summary>
-    public Tolerance Tolerance => Activation switch
+    public Tolerance Tolerance => ToleranceOf(Activation);
+
+    /// <summary>What results of an element type may be off by.</summary>
+    public static Tolerance ToleranceOf(DType dtype) => dtype switch
     {
         DType.BF16 => new Tolerance(1e-5, 0.008),
         DType.F16 => new Tolerance(1e-5, 0.001),
@@ -67,9 +70,16 @@ internal sealed class PoisonedTensors : IDisposable
     /// <summary>A cache type, or where a device has none such its activation type.</summary>
     public static DType CacheType(IDevice device, DType dtype) => CacheTypes(device).Contains(dtype) ? dtype : device.ActivationDType;
 
+    /// <summary>The values of a weight of 16 or 32 bits as the device keeps it: of the activation type, or exact on one whose activations are f32.</summary>
+    public double[] Packed(double[] values) =>
+        Activation == DType.F32 ? values : [.. values.Select(value => OracleNumbers.Decode(Activation, OracleNumbers.Encode(Activation, (float)value)))];
+
     /// <summary>A tensor of the activation type.</summary>
-    public TensorView Activations(float[] values, params ReadOnlySpan<long> shape) =>
-        Activation == DType.F32 ? F32(values, shape) : Bits(Activation, [.. values.Select(value => OracleNumbers.Encode(Activation, value))], shape);
+    public TensorView Activations(float[] values, params ReadOnlySpan<long> shape) => Of(Activation, values, shape);
+
+    /// <summary>A tensor of a float type of 16 or 32 bits.</summary>
+    public TensorView Of(DType dtype, float[] values, params ReadOnlySpan<long> shape) =>
+        dtype == DType.F32 ? F32(values, shape) : Bits(dtype, [.. values.Select(value => OracleNumbers.Encode(dtype, value))], shape);
 
     /// <summary>A poisoned tensor of the activation type.</summary>
     public TensorView PoisonActivations(params ReadOnlySpan<long> shape) => Poison(Activation, shape);

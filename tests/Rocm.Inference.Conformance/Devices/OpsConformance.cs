@@ -7,6 +7,9 @@ namespace Rocm.Inference.Conformance.Devices;
 /// <summary>Norms, activations and element-wise ops of a device against the oracle.</summary>
 public abstract class OpsConformance
 {
+    /// <summary>Numbers of threads that a device may have; what has no such number runs once.</summary>
+    protected virtual int[] Threads => [1, 2, 3];
+
     protected abstract IDevice CreateDevice(int numThreads);
 
     [Fact]
@@ -77,11 +80,11 @@ public abstract class OpsConformance
         {
             using var tensors = new PoisonedTensors(device, 1 << 16);
             const int T = 7;
-            float[] gateUp = random.Floats(T * 2 * f, random.Pick(0.1, 1.0, 4.0, 30.0));
+            float[] gateUp = tensors.Draw(random, T * 2 * f, random.Pick(0.1, 1.0, 4.0, 30.0));
             double[] expected = [.. Enumerable.Range(0, T * f).Select(i => activation(gateUp[(i / f * 2 * f) + (i % f)], gateUp[(i / f * 2 * f) + f + (i % f)]))];
-            TensorView y = tensors.Poison(DType.F32, T, f);
-            device.Kernels.GatedActivation(tensors.Context, tensors.F32(gateUp, T, 2 * f), kind, y, Limit);
-            Tolerance.F32.Check(expected, tensors.Read(y), $"{kind} of {f}");
+            TensorView y = tensors.PoisonActivations(T, f);
+            device.Kernels.GatedActivation(tensors.Context, tensors.Activations(gateUp, T, 2 * f), kind, y, Limit);
+            tensors.Tolerance.Check(expected, tensors.Read(y), $"{kind} of {f}");
             tensors.Verify();
         }
     }
@@ -94,9 +97,10 @@ public abstract class OpsConformance
     {
         using IDevice device = CreateDevice(1);
         using var tensors = new PoisonedTensors(device, 1 << 16);
-        float[] gate = [0, -0f, 88, 89, 104, -88, -104, 1e30f, -1e30f, float.PositiveInfinity, float.NaN, 1e-30f];
-        TensorView y = tensors.Poison(DType.F32, 1, gate.Length);
-        device.Kernels.GatedActivation(tensors.Context, tensors.F32([.. gate, .. gate.Select(_ => 1f)], 1, 2 * gate.Length), (ActivationKind)kindIndex, y);
+        float[] gate = tensors.Round([0, -0f, 88, 89, 104, -88, -104, 1e30f, -1e30f, float.PositiveInfinity, float.NaN, 1e-30f]);
+        double relative = Math.Max(tensors.Tolerance.Relative / 2, 1e-5);
+        TensorView y = tensors.PoisonActivations(1, gate.Length);
+        device.Kernels.GatedActivation(tensors.Context, tensors.Activations([.. gate, .. gate.Select(_ => 1f)], 1, 2 * gate.Length), (ActivationKind)kindIndex, y);
         float[] result = tensors.Read(y);
         for (int i = 0; i < gate.Length; i++)
         {
@@ -104,7 +108,7 @@ public abstract class OpsConformance
             if (i == gate.Length - 1) expected /= 2;
             if (float.IsNaN(expected)) Assert.True(float.IsNaN(result[i]));
             else if (float.IsInfinity(expected)) Assert.Equal(expected, result[i]);
-            else Assert.InRange(result[i], expected - (1e-5f * Math.Abs(expected)) - 1e-30f, expected + (1e-5f * Math.Abs(expected)) + 1e-30f);
+            else Assert.InRange(result[i], expected - (relative * Math.Abs(expected)) - 1e-30, expected + (relative * Math.Abs(expected)) + 1e-30);
         }
     }
 
@@ -113,21 +117,56 @@ public abstract class OpsConformance
     {
         using IDevice device = CreateDevice(2);
         var random = new TestRandom(14);
-        foreach ((int rows, int d) in new[] { (1, 1), (3, 17), (2, 64), (40, 3000), (1, 100_003) })
+
+        // Activations, and logits.
+        foreach (DType dtype in new[] { device.ActivationDType, DType.F32 }.Distinct())
+        {
+            foreach ((int rows, int d) in new[] { (1, 1), (3, 17), (2, 64), (40, device.Kind == DeviceKind.Cpu ? 3000 : 300), (1, device.Kind == DeviceKind.Cpu ? 100_003 : 10_003) })
+            {
+                using var tensors = new PoisonedTensors(device, 1 << 16);
+                float[] x = tensors.Draw(random, rows * d), y = tensors.Draw(random, rows * d, 40);
+                TensorView target = tensors.Of(dtype, y, rows, d), source = tensors.Of(dtype, x, rows, d);
+                device.Kernels.Add(tensors.Context, source, target);
+                float[] sum = tensors.Read(target);
+                PoisonedTensors.ToleranceOf(dtype).Check([.. x.Zip(y, (a, b) => (double)(a + b))], sum, $"sum, {rows} x {d} {dtype}");
+                device.Kernels.SoftCap(tensors.Context, target, 30);
+                float[] capped = tensors.Read(target);
+                PoisonedTensors.ToleranceOf(dtype).Check([.. sum.Select(v => OracleOps.SoftCap(v, 30))], capped, $"{rows} x {d} {dtype}");
+                device.Kernels.Scale(tensors.Context, target, 0.25f);
+                Assert.Equal(capped.Select(v => v / 4), tensors.Read(target));
+
+                int[] pick = [.. Enumerable.Range(0, 4).Select(_ => random.Next(0, rows))];
+                TensorView gathered = tensors.Poison(dtype, pick.Length, d);
+                device.Kernels.GatherRows(tensors.Context, source, tensors.I32(pick, pick.Length), gathered);
+                Assert.Equal(pick.SelectMany(p => x.AsSpan(p * d, d).ToArray()).ToArray(), tensors.Read(gathered));
+                tensors.Verify();
+            }
+        }
+    }
+
+    [Fact]
+    public void Rows_may_be_parts_of_wider_ones_at_any_distance()
+    {
+        using IDevice device = CreateDevice(2);
+        var random = new TestRandom(16);
+        foreach ((int d, int width, int first) in new[] { (16, 40, 8), (23, 61, 3), (64, 65, 1), (5, 11, 6) })
         {
             using var tensors = new PoisonedTensors(device, 1 << 16);
-            float[] x = random.Floats(rows * d), y = random.Floats(rows * d, 40);
-            TensorView target = tensors.F32(y, rows, d), source = tensors.F32(x, rows, d);
-            device.Kernels.Add(tensors.Context, source, target);
-            device.Kernels.SoftCap(tensors.Context, target, 30);
-            device.Kernels.Scale(tensors.Context, target, 0.25f);
-            double[] expected = [.. x.Zip(y, (a, b) => OracleOps.SoftCap(a + b, 30) / 4)];
-            Tolerance.F32.Check(expected, tensors.Read(target), $"{rows} x {d}");
+            const int T = 3;
+            float[] x = tensors.Draw(random, T * 2 * width), y = tensors.Draw(random, T * width);
+            TensorView source = tensors.Activations(x, T, 2 * width), target = tensors.Activations(y, T, width), activated = tensors.Activations(y, T, width);
+            device.Kernels.Add(tensors.Context, source.Slice(1, first, d), target.Slice(1, width - d, d));
+            device.Kernels.GatedActivation(tensors.Context, source.Slice(1, first, 2 * d), ActivationKind.Silu, activated.Slice(1, width - d, d));
+            double[] sums = [.. y], products = [.. y];
+            for (int i = 0; i < T * d; i++)
+            {
+                int at = (i / d * width) + width - d + (i % d), from = (i / d * 2 * width) + first + (i % d);
+                sums[at] += x[from];
+                products[at] = OracleOps.Silu(x[from]) * x[from + d];
+            }
 
-            int[] pick = [.. Enumerable.Range(0, 4).Select(_ => random.Next(0, rows))];
-            TensorView gathered = tensors.Poison(DType.F32, pick.Length, d);
-            device.Kernels.GatherRows(tensors.Context, source, tensors.I32(pick, pick.Length), gathered);
-            Assert.Equal(pick.SelectMany(p => x.AsSpan(p * d, d).ToArray()).ToArray(), tensors.Read(gathered));
+            tensors.Tolerance.Check(sums, tensors.Read(target), $"sum of {d} in {width} from {first}");
+            tensors.Tolerance.Check(products, tensors.Read(activated), $"activation of {d} in {width} from {first}");
             tensors.Verify();
         }
     }
@@ -137,13 +176,13 @@ public abstract class OpsConformance
     {
         var random = new TestRandom(15);
         const int T = 90, D = 1037;
-        float[] x = random.Floats(T * 2 * D), w = random.Floats(D);
+        float[] draws = random.Floats(T * 2 * D), w = random.Floats(D);
         float[]? norms = null, activations = null;
-        foreach (int threads in new[] { 1, 2, 3 })
+        foreach (int threads in Threads)
         {
             using IDevice device = CreateDevice(threads);
             using var tensors = new PoisonedTensors(device, 1 << 16);
-            TensorView input = tensors.F32(x, T, 2 * D), weight = tensors.F32(w, D);
+            TensorView input = tensors.Activations(tensors.Round(draws), T, 2 * D), weight = tensors.F32(w, D);
             float[] norm = Run(T, 0, (rows, y) => device.Kernels.RmsNorm(tensors.Context, rows.Slice(1, 0, D), weight, 1e-5f, 0, y));
             float[] activation = Run(T, 0, (rows, y) => device.Kernels.GatedActivation(tensors.Context, rows, ActivationKind.Silu, y));
             norms ??= norm;
@@ -155,7 +194,7 @@ public abstract class OpsConformance
 
             float[] Run(int count, int first, Action<TensorView, TensorView> op)
             {
-                TensorView y = tensors.Poison(DType.F32, count, D);
+                TensorView y = tensors.PoisonActivations(count, D);
                 op(input.Slice(0, first, count), y);
                 return tensors.Read(y);
             }

@@ -11,7 +11,7 @@ public sealed partial class LayeringTests
     {
         [""] = ["Engine", "Devices", "Diagnostics", "SelfTest", "Tokenization"],
         ["DependencyInjection"] = ["", "Engine", "Diagnostics"],
-        ["Engine"] = ["Attention", "Attention.Backends", "Batching", "Devices", "Devices.Cpu", "Diagnostics", "KvCache", "KvCache.Storage", "Layers", "Models", "Models.Weights", "Native", "Sampling", "Scheduling", "SelfTest", "Tokenization"],
+        ["Engine"] = ["Attention", "Attention.Backends", "Batching", "Devices", "Devices.Cpu", "Devices.Hip", "Diagnostics", "KvCache", "KvCache.Storage", "Layers", "Models", "Models.Weights", "Native", "Sampling", "Scheduling", "SelfTest", "Tokenization"],
         ["Models"] = ["Attention", "Batching", "Devices", "Diagnostics", "KvCache", "Layers", "Models.Families", "Models.Weights"],
         ["Models.Families"] = ["Devices", "Diagnostics", "Layers", "Models"],
         ["Models.Weights"] = ["Devices", "Diagnostics", "Models"],
@@ -27,6 +27,7 @@ public sealed partial class LayeringTests
         ["Tokenization"] = ["Diagnostics"],
         ["Diagnostics"] = [],
         ["Devices"] = ["Diagnostics", "Native", "Sampling"],
+        ["Devices.Hip"] = ["Devices", "Devices.Cpu", "Diagnostics", "Native", "Sampling"],
         ["Devices.Cpu"] = ["Devices", "Diagnostics", "Sampling"],
     };
 

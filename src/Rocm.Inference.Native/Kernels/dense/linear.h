@@ -2,19 +2,22 @@
 //
 // A weight is [N, K] with K padded by zeros to 64 elements, so that a row starts at a multiple of 32 bytes or more and needs no tail. Products
 // are taken as Yᵀ[N, rows] = W · Xᵀ: a lane then owns one row of x and neighbouring outputs.
+//
+// One order of sums for every number of rows: leaves of 128 columns, each summed by the matrix units from 0 on, 32 columns at a time; the leaves,
+// times their scale where weights have such, are added one after the other. Both kernels keep to it, so that a row has the same bits in any batch.
 #pragma once
 #include "../common/matrix.h"
 
-// Host: LinearKernelArgs.cs has the same fields.
+// Host: Linear.cs has the same fields.
 struct LinearArgs {
     const u16* x;          // [rows, K], or [rows, heads, K]
     const u8* weights;     // members one after the other
-    const float* scales;   // fp8: [N, ceil(K / 128)] of each member, or null. MXFP4: bytes [N, K / 32]
+    const void* scales;    // 8-bit floats: f32 [N, ceil(K / 128)] of each member. MXFP4: exponents [N, ceil(K / 32)]. Else null
     const float* bias;     // [N] of each member, or null
     void* y;               // [rows, N], or [rows, heads, N]
     const int* offsets;    // experts: [E + 1]; null: one member, or one a head
     const int* order;      // experts: source row of sorted row i is order[i] / top_k; null: i
-    i64 x_row_stride, x_head_stride, y_row_stride, y_head_stride;
+    i64 x_row_stride, x_head_stride, y_row_stride, y_head_stride;   // in elements
     i64 member_bytes;      // of weights
     i64 row_bytes;         // of a weight's row
     int num_members;       // experts; 1 otherwise
@@ -22,22 +25,28 @@ struct LinearArgs {
     int n;
     int k;
     int top_k;
-    int weight_type;       // Fp8 type
+    int weight_type;       // Fp8
     int accumulate;
-    int unused;
+    int is_f32;            // y is f32, else of the activation type
 };
 
+constexpr int kLeaf = 128;
+
+// A value that the activation type holds exactly.
+template <class A> DEVICE u16 narrow_exact(float x) { return A::round(x); }
+template <> DEVICE_SPECIAL u16 narrow_exact<BF16>(float x) { return (u16)(as_u32(x) >> 16); }
+
 // Weights of the activation type.
-template <class T> struct Weight16 {
-    static constexpr bool kHasBlockScales = false;
+template <class A> struct Weight16 {
+    static constexpr bool kHasLeafScales = false;
     const u8* row;
     DEVICE Weight16 of(const LinearArgs& args, i64 member, int n) { return {args.weights + member * args.member_bytes + n * args.row_bytes}; }
     __device__ inline u32x4 load8(int k) const { return load16(row + 2 * k); }
 };
 
-// 8-bit floats in blocks of 128 columns: exact in the activation type; the blocks' scales go on the f32 sums.
-template <class T> struct Weight8 {
-    static constexpr bool kHasBlockScales = true;
+// 8-bit floats: exact in the activation type; the scales go on the f32 sums.
+template <class A> struct Weight8 {
+    static constexpr bool kHasLeafScales = true;
     const u8* row;
     int type;
     DEVICE Weight8 of(const LinearArgs& args, i64 member, int n) { return {args.weights + member * args.member_bytes + n * args.row_bytes, args.weight_type}; }
@@ -46,20 +55,19 @@ template <class T> struct Weight8 {
         u32x4 result;
         for (int i = 0; i < 4; i++) {
             u32 word = words[i / 2] >> (i % 2 * 16);
-            result[i] = pack2(T::round(widen_fp8((u8)word, type)), T::round(widen_fp8((u8)(word >> 8), type)));
+            result[i] = pack2(narrow_exact<A>(widen_fp8((u8)word, type)), narrow_exact<A>(widen_fp8((u8)(word >> 8), type)));
         }
         return result;
     }
 };
 
-// MXFP4: 2 exponent bits, 1 mantissa bit, a power of two for 32 columns: exact in bf16.
-template <class T> struct Weight4 {
-    static constexpr bool kHasBlockScales = false;
+// MXFP4: 2 exponent bits, 1 mantissa bit, and a power of two for 32 columns (255: not a number): exact in bf16.
+template <class A> struct Weight4 {
+    static constexpr bool kHasLeafScales = false;
     const u8* row;
     const u8* exponents;
     DEVICE Weight4 of(const LinearArgs& args, i64 member, int n) {
-        i64 blocks = ceil_div(args.k, 32);
-        return {args.weights + member * args.member_bytes + n * args.row_bytes, (const u8*)args.scales + (member * args.n + n) * blocks};
+        return {args.weights + member * args.member_bytes + n * args.row_bytes, (const u8*)args.scales + (member * args.n + n) * ceil_div(args.k, 32)};
     }
     DEVICE float widen(u32 code) {
         u32 exponent = (code >> 1) & 3, mantissa = code & 1;
@@ -68,15 +76,25 @@ template <class T> struct Weight4 {
     }
     __device__ inline u32x4 load8(int k) const {
         u32 word = *(const u32*)(row + k / 2);
-        float scale = power_of_two((int)exponents[k / 32] - 127);
+        int exponent = exponents[k / 32];
+        float scale = exponent == 255 ? __builtin_nanf("") : power_of_two(exponent - 127);
         u32x4 result;
-        for (int i = 0; i < 4; i++) result[i] = pack2(T::round(widen((word >> (8 * i)) & 15) * scale), T::round(widen((word >> (8 * i + 4)) & 15) * scale));
+        for (int i = 0; i < 4; i++) {
+            u32 pair = word >> (8 * i);
+            result[i] = pack2(A::round(widen(pair & 15) * scale), A::round(widen((pair >> 4) & 15) * scale));
+        }
         return result;
     }
 };
 
-DEVICE float block_scale(const LinearArgs& args, i64 member, int n, int k) {
-    return n < args.n ? args.scales[(member * args.n + n) * ceil_div(args.k, 128) + k / 128] : 0;
+// The scale of output n's leaf at column k.
+DEVICE float leaf_scale(const LinearArgs& args, i64 member, int n, int k) {
+    return n < args.n ? ((const float*)args.scales)[(member * args.n + n) * ceil_div(args.k, kLeaf) + k / kLeaf] : 0;
+}
+
+// One more leaf. Both kernels add this way: what the compiler contracts may not differ between them.
+template <bool kScaled> DEVICE float add_leaf(float total, float leaf, float scale) {
+    return kScaled ? __builtin_fmaf(leaf, scale, total) : total + leaf;
 }
 
 // Rows of a work item: kRows rows of one member. Numbered so that expert e starts at offsets[e] / kRows + e; surplus numbers are empty.
@@ -117,10 +135,16 @@ DEVICE const u16* source_row(const LinearArgs& args, int row, int head) {
     return args.x + source * args.x_row_stride + head * args.x_head_stride;
 }
 
-template <class Out> DEVICE void write_y(const LinearArgs& args, i64 member, int row, int head, int n, float value) {
-    if (n >= args.n) return;
-    if (args.bias != nullptr) value += args.bias[member * args.n + n];
-    typename Out::storage* y = (typename Out::storage*)args.y + row * args.y_row_stride + head * args.y_head_stride + n;
+template <class Out> DEVICE void write_as(const LinearArgs& args, i64 at, float value) {
+    typename Out::storage* y = (typename Out::storage*)args.y + at;
     if (args.accumulate) value += Out::widen(*y);
     *y = Out::round(value);
+}
+
+template <class A> DEVICE void write_y(const LinearArgs& args, i64 member, int row, int head, int n, float value) {
+    if (n >= args.n) return;
+    if (args.bias != nullptr) value += args.bias[member * args.n + n];
+    i64 at = row * args.y_row_stride + head * args.y_head_stride + n;
+    if (args.is_f32) write_as<F32>(args, at, value);
+    else write_as<A>(args, at, value);
 }

@@ -1,66 +1,75 @@
-// Few rows (up to 16 of a weight at a time): bound by the bytes of the weights, each read once for all of them.
+// Few rows (16 of a weight at a time): bound by the bytes of the weights, each read once for all of them.
 //
-// Work: group (x, y, z) = 16 outputs, row block, head. Its four waves take runs of columns in turns and add up through LDS (4 KiB).
-// Bytes: row_bytes of 16 weight rows; 16 bytes a lane and load, four loads in flight.
-// Names: linear_skinny_<activation>_<weight>_<output>.
+// Work: group (x, y, z) = 16 outputs, row block, head. Its four waves take leaves in turns and hand their sums over through LDS, where one thread an
+// output and row adds them in order: kRound leaves a wave between barriers. LDS: 16 KiB.
+// Bytes: row_bytes of 16 weight rows; 16 bytes a lane and load (8-bit floats 8, MXFP4 4), the loads of a leaf in flight at a time.
 #include "linear.h"
 
 constexpr int kSkinnyWaves = 4;
 constexpr int kSkinnyThreads = kSkinnyWaves * kWave;
+constexpr int kSkinnyRows = 16;
+constexpr int kRound = 4;
+constexpr int kSlots = kSkinnyWaves * kRound;
+constexpr int kSums = 16 * kSkinnyRows;
 
 // Steps of 32 columns in flight: where a lane needs four loads for one, registers allow for no more than two.
 constexpr int kInFlight = kLoad32 == 4 ? 2 : 4;
-constexpr int kRun = 32 * kInFlight;
 
-template <class T, template <class> class Weight, class Out> DEVICE void linear_skinny(const LinearArgs& args, float* sums) {
-    RowBlock block = RowBlock::find<16>(args, group_y());
+template <class A, class W> DEVICE Acc sum_leaf(const LinearArgs& args, const W& weight, const u16* x, bool has_row, int first) {
+    Acc acc = acc_zero();
+    for (int run = 0; run < kLeaf && first + run < args.k; run += 32 * kInFlight) {
+        u32x4 w[kInFlight][kLoad32], v[kInFlight][kLoad32];
+        _Pragma("unroll") for (int j = 0; j < kInFlight; j++) {
+            _Pragma("unroll") for (int i = 0; i < kLoad32; i++) {
+                int k = first + run + 32 * j + load32_k(i);
+                bool is_inside = k < args.k;   // K is padded to 64 only
+                w[j][i] = is_inside ? weight.load8(k) : u32x4{0, 0, 0, 0};
+                v[j][i] = is_inside && has_row ? load_x8(x, k, args.k) : u32x4{0, 0, 0, 0};
+            }
+        }
+        _Pragma("unroll") for (int j = 0; j < kInFlight; j++) acc = mma32<A>(make_frag32(w[j]), make_frag32(v[j]), acc);
+    }
+    return acc;
+}
+
+template <class A, class W> DEVICE void linear_rows(const LinearArgs& args, float* slots) {
+    RowBlock block = RowBlock::find<kSkinnyRows>(args, group_y());
     if (block.count == 0) return;
     int head = group_z(), n0 = group_x() * 16;
     i64 member = args.offsets == nullptr ? head : block.member;
-    int n = min_of(n0 + tile_lane(), args.n - 1);
-    Weight<T> weight = Weight<T>::of(args, member, n);
+    W weight = W::of(args, member, min_of(n0 + tile_lane(), args.n - 1));
     bool has_row = tile_lane() < block.count;
     const u16* x = source_row(args, block.first + (has_row ? tile_lane() : 0), head);
 
-    Acc total = acc_zero(), acc = acc_zero();
-    for (int k = wave_index() * kRun; k < args.k; k += kSkinnyWaves * kRun) {
-        _Pragma("unroll") for (int j = 0; j < kInFlight; j++) {
-            if (k + 32 * j >= args.k) break;
-            u32x4 w[kLoad32], v[kLoad32];
-            for (int i = 0; i < kLoad32; i++) {
-                int c = k + 32 * j + load32_k(i);
-                w[i] = weight.load8(c);
-                v[i] = has_row ? load_x8(x, c, args.k) : u32x4{0, 0, 0, 0};
-            }
-            acc = mma32<T>(make_frag32(w), make_frag32(v), acc);
+    constexpr int kOwn = kSums / kSkinnyThreads;
+    float total[kOwn] = {};
+    for (int round = 0; round < args.k; round += kSlots * kLeaf) {
+        if (round != 0) group_barrier();
+        for (int slot = wave_index(); slot < kSlots && round + slot * kLeaf < args.k; slot += kSkinnyWaves) {
+            Acc acc = sum_leaf<A>(args, weight, x, has_row, round + slot * kLeaf);
+            for (int i = 0; i < kAcc; i++) slots[slot * kSums + acc_row(i) * kSkinnyRows + tile_lane()] = acc[i];
         }
-        if constexpr (Weight<T>::kHasBlockScales) {
-            for (int i = 0; i < kAcc; i++) total[i] += acc[i] * block_scale(args, member, n0 + acc_row(i), k);
-            acc = acc_zero();
+        group_barrier();
+        for (int slot = 0; slot < kSlots && round + slot * kLeaf < args.k; slot++) {
+            _Pragma("unroll") for (int own = 0; own < kOwn; own++) {
+                int i = own * kSkinnyThreads + thread_index();
+                float scale = 1;
+                if constexpr (W::kHasLeafScales) scale = leaf_scale(args, member, n0 + i / kSkinnyRows, round + slot * kLeaf);
+                total[own] = add_leaf<W::kHasLeafScales>(total[own], slots[slot * kSums + i], scale);
+            }
         }
     }
-    if constexpr (!Weight<T>::kHasBlockScales) total = acc;
 
-    for (int i = 0; i < kAcc; i++) sums[(wave_index() * 16 + acc_row(i)) * 16 + tile_lane()] = total[i];
-    group_barrier();
-    for (int i = thread_index(); i < 256; i += kSkinnyThreads) {
-        int row = i / 16, n = i % 16;
-        float value = 0;
-        for (int w = 0; w < kSkinnyWaves; w++) value += sums[(w * 16 + n) * 16 + row];
-        if (row < block.count) write_y<Out>(args, member, block.first + row, head, n0 + n, value);
+    _Pragma("unroll") for (int own = 0; own < kOwn; own++) {
+        int i = own * kSkinnyThreads + thread_index(), row = i % kSkinnyRows;
+        if (row < block.count) write_y<A>(args, member, block.first + row, head, n0 + i / kSkinnyRows, total[own]);
     }
 }
 
-#define SKINNY(T, name, Weight, weight, Out, out)                                            \
-    KERNEL(kSkinnyThreads) linear_skinny_##name##_##weight##_##out(LinearArgs args) {        \
-        __shared__ float sums[kSkinnyWaves * 256];                                           \
-        linear_skinny<T, Weight, Out>(args, sums);                                           \
-    }
-
-SKINNY(BF16, bf16, Weight16, w16, BF16, bf16)
-SKINNY(BF16, bf16, Weight16, w16, F32, f32)
-SKINNY(BF16, bf16, Weight8, w8, BF16, bf16)
-SKINNY(BF16, bf16, Weight4, w4, BF16, bf16)
-SKINNY(F16, f16, Weight16, w16, F16, f16)
-SKINNY(F16, f16, Weight16, w16, F32, f32)
-SKINNY(F16, f16, Weight8, w8, F16, f16)
+// T: the activation type. WEIGHT: bits of a weight's element.
+#define WEIGHT_CLASS2(bits) Weight##bits
+#define WEIGHT_CLASS(bits) WEIGHT_CLASS2(bits)
+KERNEL(kSkinnyThreads) linear_skinny(LinearArgs args) {
+    __shared__ float slots[kSlots * kSums];
+    linear_rows<T, WEIGHT_CLASS(WEIGHT)<T>>(args, slots);
+}

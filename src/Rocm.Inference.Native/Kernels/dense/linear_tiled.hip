@@ -1,21 +1,18 @@
 // Many rows: bound by the matrix units. Both operands go through LDS once per group.
 //
-// Work: group (x, y, z) = 128 outputs (RDNA with scaled blocks: 64), 128 rows, head; 256 threads; 64 columns at a time. A wave has 64 outputs × 64
-// rows (CDNA, four waves), 64 × 32 or 64 × 16 (RDNA, eight). The next columns are loaded into registers while the present ones are multiplied.
-// LDS: 2 · 128 rows of 64 + 8 elements = 36 KiB; the 8 are padding, so that the 16 lanes of a column of tiles read different banks.
-// Names: linear_tiled_<activation>_<weight>_<output>.
+// Work: group (x, y, z) = 128 outputs (RDNA: 64), 128 rows, head; 256 threads; 64 columns at a time. A wave has 64 outputs × 64 rows (CDNA, four
+// waves), or 64 × 16 (RDNA, eight). The next columns are loaded into registers while the present ones are multiplied.
+// LDS: (128 or 64) + 128 rows of 64 + 8 elements = 36 or 27 KiB; the 8 are padding, so that the 16 lanes of a column of tiles read different banks.
 #include "linear.h"
 
 constexpr int kTiledThreads = 256;
 constexpr int kTiledWaves = kTiledThreads / kWave;
 constexpr int kBlockRows = 128, kBlockK = 64;
+// The sums of a leaf and of all before it do not fit RDNA's registers at the full width.
+constexpr int kBlockN = kWave == 32 ? 64 : 128;
 constexpr int kLdsStride = kBlockK + 8;
 
-// Two sets of sums, for weights with scales of blocks, do not fit RDNA's registers at the full width.
-template <class Weight> constexpr int block_n() { return kWave == 32 && Weight::kHasBlockScales ? 64 : 128; }
-
-template <class T, template <class> class Weight, class Out> DEVICE void linear_tiled(const LinearArgs& args, u16* lds) {
-    constexpr int kBlockN = block_n<Weight<T>>();
+template <class A, class W> DEVICE void linear_tile(const LinearArgs& args, u16* lds) {
     constexpr int kWaveN = 64, kWaveRows = kBlockN * kBlockRows / kTiledWaves / kWaveN;
     constexpr int kTilesN = kWaveN / 16, kTilesRows = kWaveRows / 16;
     constexpr int kLoadsW = kBlockN * kBlockK / 8 / kTiledThreads, kLoadsX = kBlockRows * kBlockK / 8 / kTiledThreads;
@@ -35,15 +32,17 @@ template <class T, template <class> class Weight, class Out> DEVICE void linear_
     // Vector i of a thread: row and column within the block.
     auto row_of = [](int i) { return (i * kTiledThreads + thread_index()) / (kBlockK / 8); };
     auto column_of = [](int i) { return (i * kTiledThreads + thread_index()) % (kBlockK / 8) * 8; };
+    const u16* rows[kLoadsX];
+    _Pragma("unroll") for (int i = 0; i < kLoadsX; i++) rows[i] = row_of(i) < block.count ? source_row(args, block.first + row_of(i), head) : nullptr;
     u32x4 next_w[kLoadsW], next_x[kLoadsX];
     auto load = [&](int k0) {
         _Pragma("unroll") for (int i = 0; i < kLoadsW; i++) {
             int n = n0 + row_of(i), k = k0 + column_of(i);
-            next_w[i] = n < args.n && k < args.k ? Weight<T>::of(args, member, n).load8(k) : u32x4{0, 0, 0, 0};
+            next_w[i] = n < args.n && k < args.k ? W::of(args, member, n).load8(k) : u32x4{0, 0, 0, 0};
         }
         _Pragma("unroll") for (int i = 0; i < kLoadsX; i++) {
-            int row = row_of(i), k = k0 + column_of(i);
-            next_x[i] = row < block.count && k < args.k ? load_x8(source_row(args, block.first + row, head), k, args.k) : u32x4{0, 0, 0, 0};
+            int k = k0 + column_of(i);
+            next_x[i] = rows[i] != nullptr && k < args.k ? load_x8(rows[i], k, args.k) : u32x4{0, 0, 0, 0};
         }
     };
 
@@ -59,19 +58,18 @@ template <class T, template <class> class Weight, class Out> DEVICE void linear_
             _Pragma("unroll") for (int b = 0; b < kTilesRows; b++) x[b] = load_frag32(lds_x + (wave_row + 16 * b + tile_lane()) * kLdsStride + k);
             _Pragma("unroll") for (int a = 0; a < kTilesN; a++) {
                 Frag32 w = load_frag32(lds_w + (wave_n + 16 * a + tile_lane()) * kLdsStride + k);
-                _Pragma("unroll") for (int b = 0; b < kTilesRows; b++) acc[a][b] = mma32<T>(w, x[b], acc[a][b]);
+                _Pragma("unroll") for (int b = 0; b < kTilesRows; b++) acc[a][b] = mma32<A>(w, x[b], acc[a][b]);
             }
         }
-        if constexpr (Weight<T>::kHasBlockScales) {
-            // A block of scales is 128 columns: two rounds.
-            if ((k0 / kBlockK) % 2 == 0 && k0 + kBlockK < args.k) continue;
-            _Pragma("unroll") for (int a = 0; a < kTilesN; a++) {
-                for (int i = 0; i < kAcc; i++) {
-                    float scale = block_scale(args, member, n0 + wave_n + 16 * a + acc_row(i), k0);
-                    _Pragma("unroll") for (int b = 0; b < kTilesRows; b++) {
-                        total[a][b][i] += acc[a][b][i] * scale;
-                        acc[a][b][i] = 0;
-                    }
+        // A leaf is two rounds.
+        if ((k0 / kBlockK) % 2 == 0 && k0 + kBlockK < args.k) continue;
+        _Pragma("unroll") for (int a = 0; a < kTilesN; a++) {
+            _Pragma("unroll") for (int i = 0; i < kAcc; i++) {
+                float scale = 1;
+                if constexpr (W::kHasLeafScales) scale = leaf_scale(args, member, n0 + wave_n + 16 * a + acc_row(i), k0);
+                _Pragma("unroll") for (int b = 0; b < kTilesRows; b++) {
+                    total[a][b][i] = add_leaf<W::kHasLeafScales>(total[a][b][i], acc[a][b][i], scale);
+                    acc[a][b][i] = 0;
                 }
             }
         }
@@ -81,22 +79,16 @@ template <class T, template <class> class Weight, class Out> DEVICE void linear_
         _Pragma("unroll") for (int b = 0; b < kTilesRows; b++) {
             int row = wave_row + 16 * b + tile_lane();
             if (row >= block.count) continue;
-            Acc value = Weight<T>::kHasBlockScales ? total[a][b] : acc[a][b];
-            for (int i = 0; i < kAcc; i++) write_y<Out>(args, member, block.first + row, head, n0 + wave_n + 16 * a + acc_row(i), value[i]);
+            _Pragma("unroll") for (int i = 0; i < kAcc; i++)
+                write_y<A>(args, member, block.first + row, head, n0 + wave_n + 16 * a + acc_row(i), total[a][b][i]);
         }
     }
 }
 
-#define TILED(T, name, Weight, weight, Out, out)                                                    \
-    KERNEL(kTiledThreads) linear_tiled_##name##_##weight##_##out(LinearArgs args) {                 \
-        __shared__ __attribute__((aligned(16))) u16 lds[(block_n<Weight<T>>() + kBlockRows) * kLdsStride]; \
-        linear_tiled<T, Weight, Out>(args, lds);                                                    \
-    }
-
-TILED(BF16, bf16, Weight16, w16, BF16, bf16)
-TILED(BF16, bf16, Weight16, w16, F32, f32)
-TILED(BF16, bf16, Weight8, w8, BF16, bf16)
-TILED(BF16, bf16, Weight4, w4, BF16, bf16)
-TILED(F16, f16, Weight16, w16, F16, f16)
-TILED(F16, f16, Weight16, w16, F32, f32)
-TILED(F16, f16, Weight8, w8, F16, f16)
+// T: the activation type. WEIGHT: bits of a weight's element.
+#define WEIGHT_CLASS2(bits) Weight##bits
+#define WEIGHT_CLASS(bits) WEIGHT_CLASS2(bits)
+KERNEL(kTiledThreads) linear_tiled(LinearArgs args) {
+    __shared__ __attribute__((aligned(16))) u16 lds[(kBlockN + kBlockRows) * kLdsStride];
+    linear_tile<T, WEIGHT_CLASS(WEIGHT)<T>>(args, lds);
+}

@@ -12,7 +12,7 @@ internal unsafe struct PanelPart
     /// <summary>Bytes between the elements of a row.</summary>
     public long ColumnStride;
     public DType DType;
-    public PanelScales Scales;
+    public WeightScaleValues Scales;
 }
 
 /// <summary>

@@ -67,9 +67,9 @@ internal static unsafe class PanelWeightPacker
         Rows = matrix.Rows,
         Address = (byte*)matrix.Address,
         RowStride = matrix.RowStrideBytes,
-        ColumnStride = matrix.ColumnStrideBytes != 0 || matrix.DType == DType.F4E2M1 ? matrix.ColumnStrideBytes : matrix.DType.ByteSize(),
+        ColumnStride = WeightChecks.ColumnStride(matrix),
         DType = matrix.DType,
-        Scales = PanelScales.Of(matrix.Scales),
+        Scales = WeightScaleValues.Of(matrix.Scales),
     };
 
     private static void PackPanels(CpuCrew crew, int worker, Job* job)

@@ -1,9 +1,9 @@
 using System.Runtime.CompilerServices;
 
-namespace Rocm.Inference.Devices.Cpu.Panels;
+namespace Rocm.Inference.Devices;
 
 /// <summary>The scales of one matrix while it is packed.</summary>
-internal unsafe struct PanelScales
+internal unsafe struct WeightScaleValues
 {
     /// <summary>First scale, or null where every scale is 1.</summary>
     public byte* Address;
@@ -15,7 +15,7 @@ internal unsafe struct PanelScales
     public int FirstRow;
     public int FirstColumn;
 
-    public static PanelScales Of(WeightScales? scales) => scales is null ? default : new PanelScales
+    public static WeightScaleValues Of(WeightScales? scales) => scales is null ? default : new WeightScaleValues
     {
         Address = (byte*)scales.Address,
         DType = scales.DType,

@@ -1,0 +1,18 @@
+using Rocm.Inference.Devices;
+using Rocm.Inference.TestKit;
+
+namespace Rocm.Inference.Conformance.Devices;
+
+public sealed class Gfx942Ops : OpsConformance
+{
+    protected override int[] Threads => [1];
+
+    protected override IDevice CreateDevice(int numThreads) => HipDevices.Create(EmulatedGpu.Gfx942);
+}
+
+public sealed class Gfx1100Ops : OpsConformance
+{
+    protected override int[] Threads => [1];
+
+    protected override IDevice CreateDevice(int numThreads) => HipDevices.Create(EmulatedGpu.Gfx1100);
+}

@@ -53,6 +53,9 @@ internal unsafe struct AttentionJob
     public int NumMerges;
     public float* Partials;
 
+    /// <summary>True when the values of a row are summed with the even channels of each two vectors before the odd ones.</summary>
+    public readonly bool SplitsValues => Value.Run == Value.Dim && Value.DType != DType.F32;
+
     public readonly int HeadDim => Query.Columns + QueryRope.Columns;
 
     public readonly int ValueDim => Value.Dim;

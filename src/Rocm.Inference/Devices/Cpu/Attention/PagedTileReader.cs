@@ -112,6 +112,13 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         {
             float* target = scratch.ValueFloats + ((long)j * scratch.ValueStride);
             int d = 0;
+            for (; d + (2 * TSimd.Count) <= cache.Dim; d += 2 * TSimd.Count)
+            {
+                TRow.Load(found[j], d, out TVector v0, out TVector v1);
+                TSimd.Store(v0, target + d);
+                TSimd.Store(v1, target + d + TSimd.Count);
+            }
+
             for (; d + TSimd.Count <= cache.Dim; d += TSimd.Count) TSimd.Store(TRow.Load(found[j], d), target + d);
             if (d < cache.Dim) LoadTail(found[j], d, cache.Dim - d, target + d);
             found[j] = (byte*)target;

@@ -190,7 +190,17 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             // Adding 0 turns −0 into +0: the sign of a zero may depend on how many masked keys shared the tile.
             float* total = scratch.Totals + ((long)i * scratch.ValueStride);
             float scale = factor / sum * job->Value.Scale(head / job->GqaRatio);
-            for (int d = 0; d < job->ValueDim; d++) output[d] = (total[d] * scale) + 0f;
+            int d = 0;
+            for (int lanes = TSimd.Count; job->SplitsValues && d + (2 * lanes) <= job->ValueDim; d += 2 * lanes)
+            {
+                for (int k = 0; k < lanes; k++)
+                {
+                    output[d + (2 * k)] = (total[d + k] * scale) + 0f;
+                    output[d + (2 * k) + 1] = (total[d + lanes + k] * scale) + 0f;
+                }
+            }
+
+            for (; d < job->ValueDim; d++) output[d] = (total[d] * scale) + 0f;
         }
     }
 }

@@ -12,6 +12,12 @@ internal unsafe interface IRowReader<TSimd, TVector>
     static abstract int ElementBytes { get; }
 
     static abstract TVector Load(byte* row, nint index);
+
+    /// <summary>
+    /// Widens two vectors of elements: consecutive ones of floats, the even and the odd ones of elements of 16 bits, whose words come apart without moving
+    /// anything between lanes.
+    /// </summary>
+    static abstract void Load(byte* row, nint index, out TVector first, out TVector second);
 }
 
 /// <summary>Rows of bf16.</summary>
@@ -23,6 +29,14 @@ internal readonly unsafe struct Bf16Rows<TSimd, TVector> : IRowReader<TSimd, TVe
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Load(byte* row, nint index) => TSimd.LoadBf16((ushort*)row + index);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load(byte* row, nint index, out TVector first, out TVector second)
+    {
+        TVector words = TSimd.Load((float*)((ushort*)row + index));
+        first = TSimd.LowBf16(words);
+        second = TSimd.HighBf16(words);
+    }
 }
 
 /// <summary>Rows of f16.</summary>
@@ -34,6 +48,14 @@ internal readonly unsafe struct F16Rows<TSimd, TVector> : IRowReader<TSimd, TVec
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Load(byte* row, nint index) => TSimd.LoadF16((ushort*)row + index);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load(byte* row, nint index, out TVector first, out TVector second)
+    {
+        TVector words = TSimd.Load((float*)((ushort*)row + index));
+        first = TSimd.LowF16(words);
+        second = TSimd.HighF16(words);
+    }
 }
 
 /// <summary>Rows of floats.</summary>
@@ -45,6 +67,13 @@ internal readonly unsafe struct F32Rows<TSimd, TVector> : IRowReader<TSimd, TVec
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Load(byte* row, nint index) => TSimd.Load((float*)row + index);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load(byte* row, nint index, out TVector first, out TVector second)
+    {
+        first = TSimd.Load((float*)row + index);
+        second = TSimd.Load((float*)row + index + TSimd.Count);
+    }
 }
 
 /// <summary>
@@ -67,7 +96,7 @@ internal static unsafe class ValueTile<TSimd, TVector, TRow>
     /// <param name="v">V's row of each position.</param>
     /// <param name="ahead">What is asked for, one line with each step.</param>
     /// <param name="columns">Elements of a row; whole vectors.</param>
-    /// <param name="c">[rows, columns].</param>
+    /// <param name="c">[rows, columns], each <see cref="StepElements"/> columns in the order in which they are widened.</param>
     /// <param name="ldc">Elements from a row of C to the next.</param>
     public static void MultiplyAdd(int rows, int first, int end, float* p, nint ldp, byte** v, in CacheAhead ahead, int columns, float* c, nint ldc)
     {
@@ -112,7 +141,7 @@ internal static unsafe class ValueTile<TSimd, TVector, TRow>
         {
             byte* row = v[j];
             Prefetch(lines[j] + offset);
-            TVector b0 = TRow.Load(row, column), b1 = TRow.Load(row, column + lanes);
+            TRow.Load(row, column, out TVector b0, out TVector b1);
             TVector x = TSimd.Create(p[j]);
             s00 = TSimd.MultiplyAdd(x, b0, s00);
             s01 = TSimd.MultiplyAdd(x, b1, s01);
@@ -161,7 +190,7 @@ internal static unsafe class ValueTile<TSimd, TVector, TRow>
         {
             byte* row = v[j];
             Prefetch(lines[j] + offset);
-            TVector b0 = TRow.Load(row, column), b1 = TRow.Load(row, column + lanes);
+            TRow.Load(row, column, out TVector b0, out TVector b1);
             TVector x = TSimd.Create(p[j]);
             s00 = TSimd.MultiplyAdd(x, b0, s00);
             s01 = TSimd.MultiplyAdd(x, b1, s01);
@@ -190,9 +219,10 @@ internal static unsafe class ValueTile<TSimd, TVector, TRow>
         {
             byte* row = v[j];
             Prefetch(lines[j] + offset);
+            TRow.Load(row, column, out TVector b0, out TVector b1);
             TVector x = TSimd.Create(p[j]);
-            s0 = TSimd.MultiplyAdd(x, TRow.Load(row, column), s0);
-            s1 = TSimd.MultiplyAdd(x, TRow.Load(row, column + TSimd.Count), s1);
+            s0 = TSimd.MultiplyAdd(x, b0, s0);
+            s1 = TSimd.MultiplyAdd(x, b1, s1);
         }
 
         Store(c, s0, s1);

@@ -24,7 +24,12 @@ public sealed unsafe class VectorMathTests
         Assert.Equal(float.PositiveInfinity, Exp(89));
         Assert.True(float.IsNaN(Exp(float.NaN)));
 
+        Assert.Equal(1f, Exp2(0));
+        Assert.Equal(0f, Exp2(float.NegativeInfinity));
+        Assert.True(float.IsNaN(Exp2(float.NaN)) && float.IsNaN(Exp2(BitConverter.Int32BitsToSingle(0x7FFFFFFF))));
+
         static float Exp(float x) => VectorMath.Exp<Simd256, Vector256<float>>(Vector256.Create(x))[0];
+        static float Exp2(float x) => VectorMath.Exp2<Simd256, Vector256<float>>(Vector256.Create(x))[0];
     }
 
     [Fact]
@@ -63,6 +68,11 @@ public sealed unsafe class VectorMathTests
             double expected = Math.Exp(x);
             if (x is > -86.5f and < 88.72f) Assert.True(Math.Abs(exp - expected) <= 2e-7 * expected, $"{TSimd.Name} exp({x:R}) = {exp:R}");
             else if (x < -86.5f) Assert.Equal(0, exp);
+
+            float power = Apply(VectorMath.Exp2<TSimd, TVector>(TSimd.Create(1.3f * Math.Min(x, 0))));
+            double exact = Math.Pow(2, 1.3f * Math.Min(x, 0));
+            if (1.3f * x >= -126) Assert.True(Math.Abs(power - exact) <= 3e-7 * exact, $"{TSimd.Name} 2^{1.3f * Math.Min(x, 0):R} = {power:R}");
+            else Assert.Equal(0, power);
 
             float small = (float)(at / 10);
             double tanh = Math.Tanh(small);

@@ -17,8 +17,6 @@ internal unsafe struct CacheAhead
     // Elements of a head that the narrowest register tile takes in a step.
     private const int MinStepElements = 8;
 
-    private const int EarlyLines = 24;
-
     public byte** Rows;
     public int RowStep;
 
@@ -27,18 +25,6 @@ internal unsafe struct CacheAhead
 
     /// <summary>Bytes that are added to every address.</summary>
     public nint Offset;
-
-    /// <summary>
-    /// Asks for some of the head's last lines at once, no more than a processor can have on their way, so that memory is busy outside of products too.
-    /// </summary>
-    /// <param name="round">How many times before.</param>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public readonly void AskEarly(int round)
-    {
-        int end = HeadStep - (round * EarlyLines);
-        if (!Sse.IsSupported || end < EarlyLines) return;
-        for (int i = end - EarlyLines; i < end; i++) Sse.Prefetch0(Rows[i] + Offset);
-    }
 
     /// <summary>The same steps over lines that have been asked for already.</summary>
     public readonly CacheAhead Again() => new() { Rows = Rows, Offset = Offset };
@@ -101,6 +87,25 @@ internal unsafe struct CacheAhead
         }
 
         return new CacheAhead { Rows = lines, RowStep = Panel.Width, HeadStep = steps };
+    }
+
+    /// <summary>
+    /// Asks for a line of every page of the tile after the next one: what is asked for line by line later then finds its page's translation, which takes
+    /// longer than a line where blocks lie anywhere.
+    /// </summary>
+    public static void Touch(in KvTileSource source, in CacheTensor cache, in KvTile tile)
+    {
+        const int PageBytes = 4096;
+        int position = tile.Start + (2 * Panel.Width), end = Math.Min(position + Panel.Width, tile.Ahead), heads = Math.Max(1, tile.NumHeads);
+        while (Sse.IsSupported && position < end)
+        {
+            int offset = position % cache.BlockSize, tokens = Math.Min(end - position, cache.BlockSize - offset);
+            byte* at = cache.At(source.Block(position), offset, source.Head);
+            byte* last = at + (cache.Run == cache.Dim ? tokens * cache.TokenBytes : heads * cache.HeadBytes) - 1;
+            for (; at < last; at += PageBytes) Sse.Prefetch1(at);
+            Sse.Prefetch1(last);
+            position += tokens;
+        }
     }
 
     /// <summary>The lines of a tensor with the same distances as another one, whose lines have been found.</summary>

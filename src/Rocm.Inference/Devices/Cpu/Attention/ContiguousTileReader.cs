@@ -9,9 +9,12 @@ internal readonly unsafe struct ContiguousTileReader<TSimd, TVector> : IKvTileRe
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
+    public static bool SplitsQueries(in CacheTensor key) => false;
+
     public static void LoadKeys(in KvTileSource source, in KvTile tile, in AttentionScratch scratch)
     {
         source.KeyRows(source.Key, source.Head, tile, scratch.KeyRows);
+        *scratch.KeysInRows = false;
         *scratch.KeyAhead = CacheAhead.OfNextTile(
             source, source.Key, tile, scratch.KeyRows, source.Key.Dim + source.KeyRope.Dim, KeyTile<TSimd, TVector, F32Panel<TSimd, TVector>>.StepElements, scratch.KeyLines);
         PackKeys(source, tile, scratch.KeyPanel);

@@ -89,6 +89,18 @@ internal static unsafe class KeyRowTile<TWords>
         }
     }
 
+    /// <summary>Brings channels of a query into the order of products.</summary>
+    public static void SplitPairs(float* q, int dim)
+    {
+        Vector512<int> even = Vector512.Create(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30), odd = even + Vector512.Create(1);
+        for (int i = 0; i < dim; i += StepElements)
+        {
+            Vector512<float> a = Vector512.Load(q + i), b = Vector512.Load(q + i + Lanes);
+            Avx512F.PermuteVar16x32x2(a, even, b).Store(q + i);
+            Avx512F.PermuteVar16x32x2(a, odd, b).Store(q + i + Lanes);
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> Load(byte* words) => Vector512.Load((float*)words);
 

@@ -22,6 +22,9 @@ internal unsafe interface IKvTileReader<TSimd, TVector>
     /// <param name="inFloats">True when the form must be <see cref="ValueForm.Floats"/>.</param>
     static abstract ValueForm LoadValues(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int rows, bool inFloats);
 
+    /// <summary>True when queries have the even channels of each <see cref="KeyRowTile{TWords}.StepElements"/> before the odd ones.</summary>
+    static abstract bool SplitsQueries(in CacheTensor key);
+
     /// <summary>Scores [count, 48] of some query rows = queries · K.</summary>
     static abstract void Scores(in AttentionScratch scratch, int headDim, int row, int count);
 

@@ -6,10 +6,13 @@ namespace Rocm.Inference.Devices.Cpu.Attention;
 
 /// <summary>
 /// The online softmax that all attention loops share (Milakov and Gimelshein, "Online normalizer calculation for softmax"): rows of scores become
-/// probabilities relative to a running maximum, and stretches of keys are merged in order.
+/// probabilities relative to a running maximum, and stretches of keys are merged in order. Scores and their maxima are logarithms to the base 2 of
+/// what the softmax takes e to the power of: its factor is part of the queries, or follows soft-cap and ALiBi.
 /// </summary>
 internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
 {
+    private const float Log2E = 1.44269504f;
+
     /// <summary>
     /// Turns one row of scores into probabilities relative to the running maximum. Masked keys become 0. Where no score is a number above −∞, a NaN is looked
     /// for, which a maximum of vectors may drop: otherwise it is a probability, and so part of the sum.
@@ -50,7 +53,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         TVector shift = TSimd.Create(newMax), total = TSimd.Zero;
         for (int j = 0; j < width; j += TSimd.Count)
         {
-            TVector p = VectorMath.Exp<TSimd, TVector>(TSimd.Subtract(TSimd.Load(scores + j), shift));
+            TVector p = VectorMath.Exp2<TSimd, TVector>(TSimd.Subtract(TSimd.Load(scores + j), shift));
             TSimd.Store(p, scores + j);
             total = TSimd.Add(total, p);
         }
@@ -58,7 +61,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         float factor = 1;
         if (newMax != oldMax)
         {
-            factor = Exp(oldMax - newMax);
+            factor = Exp2(oldMax - newMax);
             sum *= factor;
             max = newMax;
         }
@@ -105,14 +108,14 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
                 TVector shift = TSimd.Create(maxima[i]), total = TSimd.Zero;
                 for (int j = 0; j < Panel.Width; j += TSimd.Count)
                 {
-                    TVector p = VectorMath.Exp<TSimd, TVector>(TSimd.Subtract(TSimd.Load(scores + j), shift));
+                    TVector p = VectorMath.Exp2<TSimd, TVector>(TSimd.Subtract(TSimd.Load(scores + j), shift));
                     TSimd.Store(p, scores + j);
                     total = TSimd.Add(total, p);
                 }
 
                 if (maxima[i] != scratch.Max[row + i])
                 {
-                    float factor = Exp(scratch.Max[row + i] - maxima[i]);
+                    float factor = Exp2(scratch.Max[row + i] - maxima[i]);
                     scratch.Sum[row + i] *= factor;
                     scratch.Max[row + i] = maxima[i];
                     Scale(scratch.Values + ((long)(row + i) * scratch.ValueStride), scratch.ValueStride, factor);
@@ -123,7 +126,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         }
     }
 
-    /// <summary>Soft-cap, then ALiBi.</summary>
+    /// <summary>Soft-cap, then ALiBi, then the logarithm's base.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Bias(AttentionJob* job, float* scores, int width, float* lanes, int distance, int head)
     {
@@ -133,7 +136,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             TVector s = TSimd.Load(scores + j);
             if (job->SoftCap > 0) s = TSimd.Multiply(cap, VectorMath.Tanh<TSimd, TVector>(TSimd.Divide(s, cap)));
             if (job->Slopes != null) s = TSimd.MultiplyAdd(slope, TSimd.Add(TSimd.Create(distance + j), TSimd.Load(lanes)), s);
-            TSimd.Store(s, scores + j);
+            TSimd.Store(TSimd.Multiply(s, TSimd.Create(Log2E)), scores + j);
         }
     }
 
@@ -149,6 +152,14 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     {
         float* lanes = stackalloc float[16];
         TSimd.Store(VectorMath.Exp<TSimd, TVector>(TSimd.Create(x)), lanes);
+        return lanes[0];
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float Exp2(float x)
+    {
+        float* lanes = stackalloc float[16];
+        TSimd.Store(VectorMath.Exp2<TSimd, TVector>(TSimd.Create(x)), lanes);
         return lanes[0];
     }
 
@@ -176,7 +187,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         float newMax = MathF.Max(totalMax, max);
 
         // e^0 is exactly 1.
-        float oldFactor = totalMax == newMax ? 1 : Exp(totalMax - newMax), factor = max == newMax ? 1 : Exp(max - newMax);
+        float oldFactor = totalMax == newMax ? 1 : Exp2(totalMax - newMax), factor = max == newMax ? 1 : Exp2(max - newMax);
         TVector a = TSimd.Create(oldFactor), b = TSimd.Create(factor);
         for (int i = 0; i < count; i += TSimd.Count)
             TSimd.Store(TSimd.MultiplyAdd(TSimd.Load(values + i), b, TSimd.Multiply(TSimd.Load(total + i), a)), total + i);

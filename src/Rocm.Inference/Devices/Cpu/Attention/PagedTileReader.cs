@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using Rocm.Inference.Devices.Cpu.Panels;
 using Rocm.Inference.Devices.Cpu.Simd;
 
@@ -23,18 +24,30 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
 
     private static bool IsF32 => typeof(TRow) == typeof(F32Rows<TSimd, TVector>);
 
+    public static bool SplitsQueries(in CacheTensor key) =>
+        typeof(TSimd) == typeof(Simd512) && Avx512F.IsSupported && !IsF32 && key.Dim % KeyRowTile<Bf16Words>.StepElements == 0;
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void LoadKeys(in KvTileSource source, in KvTile tile, in AttentionScratch scratch)
     {
         byte** rows = scratch.KeyRows;
         int dim = source.Key.Dim;
+        bool inRows = SplitsQueries(source.Key);
+        *scratch.KeysInRows = inRows;
+        if (inRows && tile.HeadIndex > 0 && source.Key.Run == dim && !source.Key.DType.IsFloat8())
+        {
+            for (int j = 0; j < Panel.Width; j++) rows[j] += source.Key.HeadBytes;
+            *scratch.KeyAhead = scratch.KeyAhead->NextHead();
+            return;
+        }
+
         bool grouped = source.Key.Run < dim && source.Key.BlockSize % KvTileSource.GroupLen == 0;
         if (grouped) source.GroupedKeyRows(source.Key, source.Head, tile, rows);
         else source.KeyRows(source.Key, source.Head, tile, rows);
+        if (tile.HeadIndex == 0) CacheAhead.Touch(source, source.Key, tile);
         *scratch.KeyAhead = tile.HeadIndex > 0
             ? scratch.KeyAhead->NextHead()
             : CacheAhead.OfNextTile(source, source.Key, tile, rows, dim, KeyTile<TSimd, TVector, TPanel>.StepElements, scratch.KeyLines);
-        scratch.KeyAhead->AskEarly(0);
         if (source.Key.DType.IsFloat8())
         {
             int stride = AttentionScratch.WideStride(dim);
@@ -50,7 +63,12 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
                 if (j < tile.First - tile.Start || j >= tile.End - tile.Start) rows[j] = rows[tile.First - tile.Start];
             }
 
-            PanelPacker.Pack16((ushort**)rows, dim, (uint*)scratch.KeyPanel);
+            if (!inRows) PanelPacker.Pack16((ushort**)rows, dim, (uint*)scratch.KeyPanel);
+        }
+        else if (source.Key.Run < dim && inRows)
+        {
+            KeyRuns.Join(rows, dim / source.Key.Run, (nint)source.Key.RunBytes, grouped, (byte*)scratch.WideKeys);
+            for (int j = 0; j < Panel.Width; j++) rows[j] = (byte*)(scratch.WideKeys + (j * dim));
         }
         else if (source.Key.Run < dim)
         {
@@ -60,7 +78,7 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         {
             PanelPacker.Pack32((uint**)rows, dim, (uint*)scratch.KeyPanel);
         }
-        else
+        else if (!inRows)
         {
             PanelPacker.Pack16((ushort**)rows, dim, (uint*)scratch.KeyPanel);
         }
@@ -73,6 +91,7 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         inFloats |= rows > MaxDirectRows;
         if (cache.Run < cache.Dim)
         {
+            if (tile.HeadIndex == 0) CacheAhead.Touch(source, cache, tile);
             FindValuesAhead(source, tile, scratch, ValueTile<TSimd, TVector, TRow>.StepElements);
             if (IsF32 || inFloats || cache.BlockSize % (16 / cache.ElementBytes) != 0)
             {
@@ -95,6 +114,7 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         else
         {
             source.Rows(cache, source.Head, tile.Start, tile.First, tile.End, found);
+            if (tile.HeadIndex == 0) CacheAhead.Touch(source, cache, tile);
             int step = ValueTile<TSimd, TVector, TRow>.StepElements;
             if (step == KeyTile<TSimd, TVector, TPanel>.StepElements && cache.IsLaidOutLike(source.Key)) *scratch.ValueAhead = scratch.KeyAhead->Of(source.Key, cache);
             else FindValuesAhead(source, tile, scratch, step);
@@ -127,9 +147,13 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         return ValueForm.Floats;
     }
 
-    public static void Scores(in AttentionScratch scratch, int headDim, int row, int count) => KeyTile<TSimd, TVector, TPanel>.Multiply(
-        count, (headDim + 1) / 2, scratch.Queries + ((long)row * scratch.QueryStride), scratch.QueryStride, scratch.KeyPanel, *scratch.KeyAhead,
-        scratch.Scores + ((long)row * Panel.Width));
+    public static void Scores(in AttentionScratch scratch, int headDim, int row, int count)
+    {
+        float* q = scratch.Queries + ((long)row * scratch.QueryStride), c = scratch.Scores + ((long)row * Panel.Width);
+        if (!*scratch.KeysInRows) KeyTile<TSimd, TVector, TPanel>.Multiply(count, (headDim + 1) / 2, q, scratch.QueryStride, scratch.KeyPanel, *scratch.KeyAhead, c);
+        else if (typeof(TRow) == typeof(F16Rows<TSimd, TVector>)) KeyRowTile<F16Words>.Multiply(count, headDim, q, scratch.QueryStride, scratch.KeyRows, *scratch.KeyAhead, c);
+        else KeyRowTile<Bf16Words>.Multiply(count, headDim, q, scratch.QueryStride, scratch.KeyRows, *scratch.KeyAhead, c);
+    }
 
     public static void AddValues(in KvTile tile, in AttentionScratch scratch, int valueDim, ValueForm form, int row, int count)
     {

@@ -7,17 +7,18 @@ namespace Rocm.Inference.Devices.Cpu.Attention;
 internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void LoadQueries(AttentionJob* job, in AttentionScratch scratch, in AttentionItem work)
+    private static void LoadQueries(AttentionJob* job, in AttentionScratch scratch, in AttentionItem work, bool split)
     {
         // The scale of a K of 8-bit floats is a factor of every score of the head.
         int dim = job->Query.Columns, ropeDim = job->QueryRope.Columns;
         for (int i = 0; i < work.NumRows(job->GqaRatio); i++)
         {
-            float scale = job->Scale * job->Key.Scale(work.Head + (i / (work.NumTokens * job->GqaRatio)));
+            float scale = (job->SoftCap > 0 || job->Slopes != null ? job->Scale : job->Scale * Log2E) * job->Key.Scale(work.Head + (i / (work.NumTokens * job->GqaRatio)));
             float* target = scratch.Queries + ((long)i * scratch.QueryStride);
             Scaled(HeadRow(job->Query, work, job->GqaRatio, i), target, dim, scale);
             if (ropeDim > 0) Scaled(HeadRow(job->QueryRope, work, job->GqaRatio, i), target + dim, ropeDim, scale);
             if (((dim + ropeDim) & 1) != 0) target[dim + ropeDim] = 0;
+            if (split) KeyRowTile<Bf16Words>.SplitPairs(target, dim + ropeDim);
         }
     }
 
@@ -95,11 +96,9 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         int ratio = job->GqaRatio, start = tile.Start;
         int row = ((tile.HeadIndex * work.NumTokens) + first) * ratio, count = (end - first) * ratio;
         TReader.LoadKeys(source, tile, scratch);
-        scratch.KeyAhead->AskEarly(1);
         bool seen = SeeAll(job, work, first, end, tile.First, tile.End);
         ValueForm form = TReader.LoadValues(source, tile, scratch, count, inFloats: !seen);
         TReader.Scores(scratch, job->HeadDim, row, count);
-        scratch.ValueAhead->AskEarly(0);
         if (job->SoftCap > 0 || job->Slopes != null)
         {
             for (int i = row; i < row + count; i++)
@@ -168,7 +167,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             (int token, int head) = work.Row(i, job->GqaRatio);
             float* output = Head(job->Output, token, head);
             float* lse = job->Lse == null ? null : job->Lse + (head * job->LseStride) + token;
-            float max = scratch.TotalMax[i], factor = 1, sum = scratch.TotalSum[i];
+            float max = scratch.TotalMax[i] * (float)(1 / (double)Log2E), factor = 1, sum = scratch.TotalSum[i];
             if (max == float.NegativeInfinity)
             {
                 new Span<float>(output, job->ValueDim).Clear();

@@ -50,4 +50,13 @@ internal sealed record MoeRouting
     public int TopKGroups { get; init; } = 1;
 
     public MoeGroupScore GroupScore { get; init; }
+
+    /// <exception cref="ArgumentException">There are not so many experts or groups to choose from.</exception>
+    public void Check()
+    {
+        if (NumExperts <= 0 || NumGroups <= 0 || NumExperts % NumGroups != 0 || TopKGroups <= 0 || TopKGroups > NumGroups)
+            throw new ArgumentException($"{NumExperts} experts cannot be chosen from {TopKGroups} of {NumGroups} groups.");
+        int eligible = NumExperts / NumGroups * TopKGroups;
+        if (TopK <= 0 || TopK > eligible) throw new ArgumentException($"A token cannot have {TopK} of {eligible} experts.");
+    }
 }

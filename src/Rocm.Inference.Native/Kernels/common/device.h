@@ -9,7 +9,7 @@
 
 // Two targets: AMDGCN, and NVPTX for tests of the portable code on NVIDIA GPUs (tests/native/hipcuda).
 #define DEVICE __device__ static inline __attribute__((always_inline))
-#define DEVICE_SPECIAL __device__ inline __attribute__((always_inline))  // explicit specializations have no storage class
+#define DEVICE_SPECIAL __device__ inline __attribute__((always_inline))  // explicit specializations and members have no storage class
 
 // A kernel is always launched with exactly this many threads in x, so that the compiler can give each wave all of its registers.
 #if defined(__NVPTX__)

@@ -1,9 +1,9 @@
-// Sorts the assignments of tokens to experts by expert, stable: IKernels.SortByExpert. A counting sort in one group: a thread owns some experts and
-// looks at every assignment twice, from LDS, where all threads read the same word. Steps are short (decode: a few hundred assignments); 16 384 of a
-// full prefill step take some tens of microseconds beside products that take milliseconds.
+// Sorts the assignments of tokens to experts by expert, stable: IKernels.SortByExpert. A counting sort in one group: each wave has a stretch of the
+// assignments and counters of its own, so that the order of equals needs no atomics; within a wave equals are found by votes on the bits of the expert.
 //
-// LDS: 1024 assignments and one count a thread.
-#include "../common/wave.h"
+// Work: two passes of one group over the assignments (decode: a few hundred, a prefill step: some ten thousand), eight loads of a lane in flight.
+// LDS: a counter for each wave and expert.
+#include "../common/scan.h"
 
 struct SortByExpertArgs {
     const int* experts;   // [count]
@@ -13,48 +13,66 @@ struct SortByExpertArgs {
     int count, num_experts;
 };
 
-constexpr int kSortThreads = 512, kSortTile = 1024;
+constexpr int kSortThreads = 512, kSortWaves = kSortThreads / kWave, kSortBatch = 8;
+
+// Calls visit(assignment, expert, equals) for the wave's stretch, 64 or 32 assignments at a time, in order. Experts that do not exist are left out.
+template <class Visit> DEVICE void visit_assignments(const SortByExpertArgs& args, Visit visit) {
+    int stretch = (int)ceil_div(ceil_div(args.count, kSortWaves), kWave) * kWave;
+    int first = wave_index() * stretch, end = min_of(first + stretch, args.count);
+    int bits = args.num_experts > 1 ? 32 - __builtin_clz(args.num_experts - 1) : 0;
+    for (; first < end; first += kWave * kSortBatch) {
+        int experts[kSortBatch];
+        for (int i = 0; i < kSortBatch; i++) {
+            int assignment = first + i * kWave + lane_index();
+            experts[i] = assignment < end ? args.experts[assignment] : -1;
+        }
+        for (int i = 0; i < kSortBatch; i++) {
+            bool exists = (u32)experts[i] < (u32)args.num_experts;
+            Equals equals = Equals::of((u32)experts[i], bits, exists);
+            visit(first + i * kWave + lane_index(), exists ? experts[i] : -1, equals);
+        }
+    }
+}
+
+extern __shared__ int sort_counters[];  // [waves, E]
 
 KERNEL(kSortThreads) sort_by_expert(SortByExpertArgs args) {
-    __shared__ int tile[kSortTile];
-    __shared__ int counts[kSortThreads * 2];
-    int thread = thread_index();
-    // At most 1024 experts: two a thread.
-    int own[2] = {thread, thread + kSortThreads}, count[2] = {0, 0};
-    for (int first = 0; first < args.count; first += kSortTile) {
-        int size = min_of(kSortTile, args.count - first);
-        group_barrier();
-        for (int i = thread; i < size; i += kSortThreads) tile[i] = args.experts[first + i];
-        group_barrier();
-        for (int i = 0; i < size; i++) {
-            for (int j = 0; j < 2; j++) count[j] += tile[i] == own[j];
-        }
-    }
-    for (int j = 0; j < 2; j++) counts[own[j]] = count[j];
+    __shared__ u64 scratch[kSortWaves];
+    int num = args.num_experts, thread = thread_index();
+    int* own = sort_counters + wave_index() * num;
+    for (int i = thread; i < kSortWaves * num; i += kSortThreads) sort_counters[i] = 0;
     group_barrier();
-    if (thread == 0) {
-        int sum = 0;
-        for (int e = 0; e < args.num_experts; e++) {
-            args.offsets[e] = sum;
-            int next = sum + counts[e];
-            counts[e] = sum;
-            sum = next;
-        }
-        args.offsets[args.num_experts] = sum;
-    }
+    visit_assignments(args, [&](int, int expert, const Equals& equals) {
+        if (expert >= 0 && equals.before == 0) own[expert] += equals.count;
+        wave_sync();
+    });
     group_barrier();
-    int next[2] = {counts[own[0]], counts[own[1]]};
-    for (int first = 0; first < args.count; first += kSortTile) {
-        int size = min_of(kSortTile, args.count - first);
-        group_barrier();
-        for (int i = thread; i < size; i += kSortThreads) tile[i] = args.experts[first + i];
-        group_barrier();
-        for (int i = 0; i < size; i++) {
-            for (int j = 0; j < 2; j++) {
-                if (tile[i] != own[j]) continue;
-                args.order[next[j]] = first + i;
-                args.places[first + i] = next[j]++;
-            }
+
+    // A counter becomes the place of its wave's next assignment. A thread has neighbouring experts.
+    int per_thread = (int)ceil_div(num, kSortThreads), from = thread * per_thread, to = min_of(from + per_thread, num);
+    u64 sum = 0, total;
+    for (int e = from; e < to; e++) {
+        for (int w = 0; w < kSortWaves; w++) sum += (u64)sort_counters[w * num + e];
+    }
+    int next = (int)group_prefix<kSortThreads>(sum, scratch, total);
+    for (int e = from; e < to; e++) {
+        args.offsets[e] = next;
+        for (int w = 0; w < kSortWaves; w++) {
+            int count = sort_counters[w * num + e];
+            sort_counters[w * num + e] = next;
+            next += count;
         }
     }
+    if (thread == 0) args.offsets[num] = (int)total;
+    group_barrier();
+    visit_assignments(args, [&](int assignment, int expert, const Equals& equals) {
+        if (expert >= 0) {
+            int place = own[expert] + equals.before;
+            args.order[place] = assignment;
+            args.places[assignment] = place;
+        }
+        wave_sync();
+        if (expert >= 0 && equals.before == 0) own[expert] += equals.count;
+        wave_sync();
+    });
 }

@@ -11,7 +11,7 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
     public void RouteExperts(DeviceContext context, TensorView logits, TensorView choiceBias, MoeRouting routing, TensorView experts, TensorView weights)
     {
         CpuOperand input = CpuOperand.Of(logits), factors = CpuOperand.Of(weights);
-        CheckRouting(routing);
+        routing.Check();
         input.Expect(factors.Rows, routing.NumExperts);
         factors.Expect(input.Rows, routing.TopK);
         var job = new RouteJob
@@ -38,16 +38,6 @@ internal sealed unsafe partial class CpuKernels<TSimd, TVector>
 
         // An exponential and a few comparisons an expert: dearer than an element of other ops.
         crew.Run(&RouteRows, &job, IsSmall(input.Rows, 8L * input.Columns));
-    }
-
-    private static void CheckRouting(MoeRouting routing)
-    {
-        int groups = routing.NumGroups;
-        if (routing.NumExperts <= 0 || groups <= 0 || routing.NumExperts % groups != 0 || routing.TopKGroups <= 0 || routing.TopKGroups > groups)
-            throw new ArgumentException($"{routing.NumExperts} experts cannot be chosen from {routing.TopKGroups} of {groups} groups.", nameof(routing));
-        int eligible = routing.NumExperts / groups * routing.TopKGroups;
-        if (routing.TopK <= 0 || routing.TopK > eligible)
-            throw new ArgumentException($"A token cannot have {routing.TopK} of {eligible} experts.", nameof(routing));
     }
 
     private static void RouteRows(CpuCrew crew, int worker, RouteJob* job)

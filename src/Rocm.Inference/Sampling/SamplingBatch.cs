@@ -38,6 +38,9 @@ internal struct SamplingRow
 
     /// <summary>[start, end) into <see cref="SamplingBatch.Bias"/>.</summary>
     public int BiasStart, BiasEnd;
+
+    /// <summary>Below 1e-5 the distribution is one token for every practical purpose, and 1 / T would overflow.</summary>
+    public readonly bool IsGreedy => Temperature < 1e-5f;
 }
 
 /// <summary>A token that occurred, with how often it was generated (0 = only in the prompt).</summary>

@@ -104,3 +104,8 @@ public sealed class CpuMlaDecode128 : MlaDecodeConformance
 {
     protected override IDevice CreateDevice(int numThreads) => CpuDevices.Create(numThreads, 128);
 }
+
+public sealed class CpuSampling : SamplingConformance
+{
+    protected override IDevice CreateDevice(int numThreads) => CpuDevices.Create(numThreads, 256);
+}

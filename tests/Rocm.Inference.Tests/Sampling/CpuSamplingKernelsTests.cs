@@ -1,5 +1,6 @@
 using Rocm.Inference.Devices.Cpu;
 using Rocm.Inference.Sampling;
+using Rocm.Inference.TestKit;
 using Xunit;
 
 namespace Rocm.Inference.Tests.Sampling;

@@ -10,9 +10,6 @@ namespace Rocm.Inference.Devices.Cpu;
 /// </summary>
 internal sealed partial class CpuSamplingKernels : ISamplingKernels
 {
-    // Below this the distribution is one token for every practical purpose, and 1 / T would overflow.
-    private const float GreedyTemperature = 1e-5f;
-
     public void Sample(DeviceContext context, TensorView logits, SamplingBatch batch)
     {
         if (logits.Rank != 2 || logits.DType != DType.F32 || logits.Dim(0) < batch.NumRows)
@@ -39,7 +36,7 @@ internal sealed partial class CpuSamplingKernels : ISamplingKernels
     internal static void SampleRow(Span<float> logits, Span<float> scratch, SamplingBatch batch, int index)
     {
         ref readonly SamplingRow row = ref batch.Rows[index];
-        CheckFinite(TensorPrimitives.Max<float>(logits));
+        FiniteLogits.Check(TensorPrimitives.Max<float>(logits));
         bool isEdited = row.BiasEnd > row.BiasStart || row.HistoryEnd > row.HistoryStart;
         double logSumExp = 0;
         if (row.NumLogprobs >= 0)
@@ -55,12 +52,12 @@ internal sealed partial class CpuSamplingKernels : ISamplingKernels
         ApplyBias(logits, batch.Bias.AsSpan(row.BiasStart..row.BiasEnd));
         ApplyPenalties(logits, batch.History.AsSpan(row.HistoryStart..row.HistoryEnd), in row);
         float max = isEdited ? TensorPrimitives.Max<float>(logits) : float.NaN;
-        if (isEdited) CheckFinite(max);
+        if (isEdited) FiniteLogits.Check(max);
 
         bool keepsRaw = row.NumLogprobs >= 0 && isEdited;
         float[]? weights = null;
         int chosen;
-        if (row.Temperature < GreedyTemperature)
+        if (row.IsGreedy)
         {
             chosen = FirstMaximum(logits);
         }
@@ -73,15 +70,6 @@ internal sealed partial class CpuSamplingKernels : ISamplingKernels
 
         batch.SampledIds[index] = chosen;
         if (row.NumLogprobs >= 0) batch.SampledLogprobs[index] = (float)((keepsRaw ? scratch[chosen] : logits[chosen]) - logSumExp);
-    }
-
-    private static void CheckFinite(float max)
-    {
-        if (float.IsFinite(max)) return;
-        throw new RocmInferenceException(
-            float.IsNegativeInfinity(max)
-                ? "All tokens are forbidden: every logit is negative infinity. Remove bans from the logit bias."
-                : $"The model's logits are not finite (found {max}). Its weights or its KV cache are damaged, or the data type overflows.");
     }
 
     private static int FirstMaximum(ReadOnlySpan<float> logits)

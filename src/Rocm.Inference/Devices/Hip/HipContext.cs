@@ -16,6 +16,7 @@ internal sealed partial class HipContext : DeviceContext
 
     private readonly PinnedMemoryHandle _staging;
     private long _staged;
+    private HipSamplingMemory? _samplingMemory;
 
     /// <summary>Takes ownership of the arena.</summary>
     public HipContext(HipGpu gpu, DeviceBuffer arena)
@@ -37,6 +38,9 @@ internal sealed partial class HipContext : DeviceContext
     public HipGpu Gpu { get; }
 
     public HipStream Stream { get; }
+
+    /// <summary>Memory of the sampler; empty until it asks for some.</summary>
+    public HipSamplingMemory SamplingMemory => _samplingMemory ??= new HipSamplingMemory(Gpu);
 
     /// <summary>The lane of a context that was made by a <see cref="HipGpu"/>.</summary>
     /// <exception cref="ArgumentException">It belongs to another kind of device.</exception>
@@ -101,6 +105,7 @@ internal sealed partial class HipContext : DeviceContext
             // Releasing a stream and page-locked memory waits for the work that uses them.
             Stream.Dispose();
             _staging.Dispose();
+            _samplingMemory?.Dispose();
         }
 
         base.Dispose(disposing);

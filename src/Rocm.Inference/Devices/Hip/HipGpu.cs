@@ -25,7 +25,7 @@ internal sealed class HipGpu : IDevice
         _packer = new HipWeightPacker(this);
         Kernels = new HipKernels(Library);
         AttentionKernels = new HipAttentionKernels(this);
-        SamplingKernels = new HipSamplingKernels();
+        SamplingKernels = new HipSamplingKernels(Library);
     }
 
     /// <summary>Opens a device of the runtime that was found, with its hipRTC, where there is one, and the user's cache of compiled kernels.</summary>

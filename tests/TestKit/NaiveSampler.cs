@@ -1,6 +1,6 @@
 using Rocm.Inference.Sampling;
 
-namespace Rocm.Inference.Tests.Sampling;
+namespace Rocm.Inference.TestKit;
 
 /// <summary>The sampler from its definition, in double, with a full sort. Shares no code with the kernels but the generator.</summary>
 internal static class NaiveSampler

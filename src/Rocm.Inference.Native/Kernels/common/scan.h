@@ -1,6 +1,15 @@
-// Votes of a wave's lanes, and prefix sums over lanes and over the threads of a group.
+// Votes of a wave's lanes, prefix sums over lanes and over the threads of a group, and atomics of a group.
 #pragma once
 #include "wave.h"
+
+// One thread's turn on a word of LDS; the value before.
+#if defined(__NVPTX__)
+template <class W> DEVICE W lds_add(W* word, W value) { return __atomic_fetch_add(word, value, __ATOMIC_RELAXED); }
+template <class W> DEVICE W lds_exchange(W* word, W value) { return __atomic_exchange_n(word, value, __ATOMIC_RELAXED); }
+#else
+template <class W> DEVICE W lds_add(W* word, W value) { return __hip_atomic_fetch_add(word, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_WORKGROUP); }
+template <class W> DEVICE W lds_exchange(W* word, W value) { return __hip_atomic_exchange(word, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_WORKGROUP); }
+#endif
 
 #if defined(__NVPTX__)
 DEVICE u64 lanes_ballot(bool value) { return (u64)(u32)__nvvm_vote_ballot_sync(~0u, value); }

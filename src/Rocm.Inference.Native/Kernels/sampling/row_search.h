@@ -58,7 +58,7 @@ template <class Source, class Measure> DEVICE Selection select_key(const Source&
         source.each([&](int, float logit) {
             u32 key = key_of(logit);
             if (key < from || (high < 32 && (key ^ prefix) >> high != 0)) return;
-            __hip_atomic_fetch_add(&memory.bins[(key >> low) & ((1u << width) - 1)], measure(logit), __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_WORKGROUP);
+            lds_add(&memory.bins[(key >> low) & ((1u << width) - 1)], (u64)measure(logit));
         });
         group_barrier();
         // A thread has two neighbouring bins, the highest first.

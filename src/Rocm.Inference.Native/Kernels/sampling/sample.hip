@@ -90,7 +90,7 @@ DEVICE void take_top(const Row& row, const SampleRow& params, const Maximum& max
     row.each([&](int id, float x) {
         u32 key = key_of(x);
         if (key < nth.key || (key == nth.key && id > last_tie)) return;
-        int place = __hip_atomic_fetch_add(&memory.num_top, 1, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_WORKGROUP);
+        int place = lds_add(&memory.num_top, 1);
         memory.top[place] = {id, x};
     });
     group_barrier();
@@ -144,7 +144,7 @@ DEVICE float raw_logit(const SampleArgs& args, const SampleRow& params, const Ro
     if (thread_index() == 0) memory.raw = as_u32(row.logits[id]);
     group_barrier();
     // Entries of the same id agree: what was kept is from before all edits.
-    auto found = [&](float logit) { __hip_atomic_exchange(&memory.raw, as_u32(logit), __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_WORKGROUP); };
+    auto found = [&](float logit) { lds_exchange(&memory.raw, as_u32(logit)); };
     for (int i = params.history_start + thread_index(); i < params.history_end; i += kSampleThreads) {
         if (args.history[i].id == id) found(raw_history[i]);
     }

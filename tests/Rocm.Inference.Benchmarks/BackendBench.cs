@@ -25,6 +25,7 @@ internal static class BackendBench
     public static void Run(BenchOptions options)
     {
         using IDevice device = options.CreateDevice();
+        Blocks(options, device);
         (string Name, int Rows, int QueryLen, int SeqLen)[] cases =
         [
             ("decode 1 x 8192", 1, 1, 8192), ("decode 8 x 4096", 8, 1, 4096), ("decode 64 x 1024", 64, 1, 1024), ("verify 8 x 4 on 4096", 8, 4, 4096),
@@ -50,6 +51,29 @@ internal static class BackendBench
                     CultureInfo.InvariantCulture, $"{backend.Name} {best[i] * 1e3:F2} ms ({best[i] / best.Min():F2})"));
                 Console.WriteLine($"{name,-22} {string.Join(", ", figures)}");
             }
+        }
+    }
+
+    /// <summary>The two backends with one path, with the same blocks: their order of preference should not be one of block sizes.</summary>
+    private static void Blocks(BenchOptions options, IDevice device)
+    {
+        IAttentionBackend[] backends = [.. LibraryBackends.Create().Where(b => b.Name is AttentionBackendNames.TritonAttn or AttentionBackendNames.RocmAiterUnifiedAttn)];
+        (IAttentionBackend Backend, int Block)[] kinds = [.. new[] { 16, 64 }.SelectMany(block => backends.Select(backend => (backend, block)))];
+        foreach ((int rows, int seqLen) in new[] { (1, 8192), (8, 4096), (64, 1024) })
+        {
+            BackendStep[] steps = [.. kinds.Select(kind => new BackendStep(device, kind.Backend, Mha, rows, 1, seqLen, kind.Block))];
+            var times = new double[steps.Length][];
+            for (int i = 0; i < steps.Length; i++) times[i] = new double[options.Repetitions];
+            for (int round = 0; round < options.Repetitions; round++)
+            {
+                for (int i = 0; i < steps.Length; i++) times[i][round] = (options with { Repetitions = 1 }).Time(steps[i].Run, 0.01).Median;
+            }
+
+            foreach (BackendStep step in steps) step.Dispose();
+            double[] medians = [.. times.Select(t => t.Order().ElementAt(t.Length / 2))];
+            IEnumerable<string> figures = kinds.Select((kind, i) => string.Create(
+                CultureInfo.InvariantCulture, $"{kind.Backend.Name} blocks of {kind.Block} {medians[i] * 1e3:F2} ms ({medians[i] / medians.Min():F2})"));
+            Console.WriteLine($"decode {rows} x {seqLen,-14} {string.Join(", ", figures)}");
         }
     }
 

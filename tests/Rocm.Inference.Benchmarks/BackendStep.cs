@@ -13,11 +13,11 @@ internal sealed class BackendStep : IDisposable
     private readonly AttentionInputs _inputs;
     private readonly TensorView _output;
 
-    public BackendStep(IDevice device, IAttentionBackend backend, AttentionSpec spec, int rows, int queryLen, int seqLen)
+    public BackendStep(IDevice device, IAttentionBackend backend, AttentionSpec spec, int rows, int queryLen, int seqLen, int blockSize = 0)
     {
         _device = device;
         KvCacheLayout layout = backend.GetKvCacheLayout(spec);
-        int block = layout.PreferredBlockSize, width = (seqLen + block - 1) / block, tokens = rows * queryLen;
+        int block = blockSize > 0 ? blockSize : layout.PreferredBlockSize, width = (seqLen + block - 1) / block, tokens = rows * queryLen;
         var limits = new BatchLimits(tokens, rows, seqLen);
         _context = device.CreateContext(backend.WorkspaceBytes(spec, device, limits));
         _executor = backend.CreateExecutor(spec, new AttentionResources

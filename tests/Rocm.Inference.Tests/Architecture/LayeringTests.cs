@@ -27,7 +27,7 @@ public sealed partial class LayeringTests
         ["Tokenization"] = ["Diagnostics"],
         ["Diagnostics"] = [],
         ["Devices"] = ["Diagnostics", "Native", "Sampling"],
-        ["Devices.Hip"] = ["Devices", "Devices.Cpu", "Diagnostics", "Native", "Sampling"],
+        ["Devices.Hip"] = ["Devices", "Diagnostics", "Native", "Sampling"],
         ["Devices.Cpu"] = ["Devices", "Diagnostics", "Sampling"],
     };
 

@@ -20,7 +20,11 @@ internal sealed record AiterCapabilities(string Heading, ImmutableArray<AiterCap
         AiterKernelSet kernels = installation.Kernels(target, chip);
         var found = ImmutableArray.CreateBuilder<AiterCapability>();
         foreach (AiterPagedRow row in kernels.Paged)
-            Add(AiterFamily.PagedAttention, Describe(row), row.Object, Unused(row), AiterPagedDecode.LayoutsFor(row), AiterPagedDecode.BlockThreads);
+        {
+            ReadOnlySpan<AiterArgumentLayout> layouts = row.Persistent ? AiterPersistentPagedDecode.LayoutsFor(row) : AiterPagedDecode.LayoutsFor(row);
+            Add(AiterFamily.PagedAttention, Describe(row), row.Object, Unused(row), layouts, AiterPagedDecode.BlockThreads);
+        }
+
         foreach (AiterMlaRow row in kernels.Mla)
             Add(AiterFamily.Mla, Describe(row), row.Object, Unused(row, target), [AiterArgumentLayout.Mla], AiterMlaDecode.BlockThreads);
         foreach (AiterFlashRow row in kernels.Flash)
@@ -67,14 +71,14 @@ internal sealed record AiterCapabilities(string Heading, ImmutableArray<AiterCap
         CultureInfo.InvariantCulture,
         $"flash forward, {row.Input}, {row.QueryDim} and {row.ValueDim}, {(row.Group ? "varlen" : "batch")}{(row.Causal ? ", causal" : "")}, rounding {row.Rounding}");
 
-    private static string Unused(AiterPagedRow row) => row.Persistent ? "this library plans no persistent work." : row is { Mtp: > 0, Causal: false } ? "it does not mask query tokens." : "";
+    private static string Unused(AiterPagedRow row) => row is { Persistent: false, Mtp: > 0, Causal: false } ? "it does not mask query tokens." : "";
 
     private static string Unused(AiterMlaRow row, string target) => row switch
     {
-        { Persistent: true } => "this library plans no persistent work.",
         { ContextParallel: true } => "it is for contexts spread over devices.",
-        { Prefill: true } => "",
-        { Query: AiterDType.Fp8 } => "fp8 has not come out right in execution.",
+        { Query: AiterDType.Fp8 } or { Cache: not AiterDType.Bf16 } => "only bf16 has come out right where it was executed.",
+        { Prefill: true, Persistent: false } => "",
+        { Persistent: true } => target == "gfx942" && AiterPersistentMlaDecode.IsServed(row) ? "" : "its plan is not known to this library.",
         _ => AiterMlaTraits.Of(target, row.Object.Symbol) is null ? "it is not known to this library." : "",
     };
 

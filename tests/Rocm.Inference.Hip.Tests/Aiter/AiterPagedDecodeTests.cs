@@ -80,6 +80,26 @@ public sealed class AiterPagedDecodeTests(ITestOutputHelper log)
         Assert.InRange(Worst(Run(aiter, Shape(AiterDType.Bf16, AiterDType.Bf16, 8, 16, 1), _contexts, seed: 65, _usualScale, shape.PoolBytes)), 0, 0.003);
     }
 
+    [Fact]
+    public void Launches_allocate_nothing()
+    {
+        using AiterCheckout aiter = AiterCheckout.Open();
+        AiterPagedShape shape = Shape(AiterDType.Bf16, AiterDType.Bf16, 8, 16, 1);
+        AiterPagedDecode decode = Create(aiter, shape);
+        var cache = new ShuffledCache(new TestRandom(66), AiterDType.Bf16, [3], KvHeads, 16);
+        nint memory = aiter.Upload<byte>(cache.Keys);
+        var arguments = new AiterPagedArguments
+        {
+            Output = aiter.Allocate(4096), Query = memory, Keys = memory, Values = memory, BlockTable = aiter.Upload<int>(cache.Table),
+            ContextLengths = aiter.Upload<int>([3]), Sequences = 1, BlockTableStride = cache.RowLength, QueryRowBytes = 4096, BlockBytes = cache.BlockBytes,
+            HeadBytes = cache.HeadBytes, Scale = _usualScale,
+        };
+        decode.Launch(aiter.Stream, arguments);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 10; i++) decode.Launch(aiter.Stream, arguments);
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
+
     private static AiterPagedShape Shape(AiterDType query, AiterDType cache, int gqa, int blockSize, int length) => new()
     {
         Query = query, Cache = cache, Heads = gqa * KvHeads, KvHeads = KvHeads, HeadDim = Dim, BlockSize = blockSize, MaxQueryLength = length, PoolBytes = 1 << 20,

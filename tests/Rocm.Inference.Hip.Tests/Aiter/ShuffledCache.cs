@@ -15,9 +15,11 @@ internal sealed class ShuffledCache
     private readonly DType? _stored;
     private readonly int _width;
     private readonly int _x;
+    private readonly bool _scalesPerToken;
 
-    internal ShuffledCache(TestRandom random, AiterDType type, int[] contexts, int kvHeads, int blockSize)
+    internal ShuffledCache(TestRandom random, AiterDType type, int[] contexts, int kvHeads, int blockSize, bool scalesPerToken = true)
     {
+        _scalesPerToken = scalesPerToken;
         _stored = type switch { AiterDType.Bf16 => DType.BF16, AiterDType.Fp16 => DType.F16, AiterDType.Fp8 => DType.F8E4M3Fnuz, _ => null };
         _width = type is AiterDType.Bf16 or AiterDType.Fp16 ? 2 : 1;
         _x = 16 / _width;
@@ -34,14 +36,14 @@ internal sealed class ShuffledCache
 
         Keys = new byte[(long)Blocks * BlockBytes];
         Values = new byte[Keys.Length];
-        KeyScales = new float[Blocks * kvHeads * blockSize];
+        KeyScales = new float[Blocks * kvHeads * (scalesPerToken ? blockSize : 1)];
         ValueScales = new float[KeyScales.Length];
         Keys.AsSpan(BlockBytes).Fill(_stored == DType.F8E4M3Fnuz ? (byte)0x80 : (byte)0xff);
         // The kernels multiply the values of slots without a token, and the scales of fp8, by zero: they are something, but finite.
         Values.AsSpan(BlockBytes).Fill(0x45);
         float unusedScale = type == AiterDType.Fp8 ? 0.02f : float.NaN;
-        KeyScales.AsSpan(kvHeads * blockSize).Fill(unusedScale);
-        ValueScales.AsSpan(kvHeads * blockSize).Fill(unusedScale);
+        KeyScales.AsSpan().Fill(unusedScale);
+        ValueScales.AsSpan().Fill(unusedScale);
         Table = new int[contexts.Length * RowLength];
         ExactKeys = new double[contexts.Length][];
         ExactValues = new double[contexts.Length][];
@@ -81,6 +83,12 @@ internal sealed class ShuffledCache
 
     internal int[] Table { get; }
 
+    /// <summary>Block numbers of all sequences one after the other.</summary>
+    internal int[] PackedTable => [.. Contexts.SelectMany((context, s) => Table.AsSpan(s * RowLength, (context + BlockSize - 1) / BlockSize).ToArray())];
+
+    /// <summary>Where each sequence's block numbers begin in the packed table.</summary>
+    internal int[] BlockOffsets => [0, .. Contexts.Select((_, s) => Contexts[..(s + 1)].Sum(context => (context + BlockSize - 1) / BlockSize))];
+
     /// <summary>[sequence][token, kv head, dim].</summary>
     internal double[][] ExactKeys { get; }
 
@@ -94,8 +102,10 @@ internal sealed class ShuffledCache
             int block = Table[(sequence * RowLength) + (t / BlockSize)], slot = t % BlockSize;
             for (int h = 0; h < KvHeads; h++)
             {
-                float scale = IsQuantized ? 0.005f + (0.001f * random.Next(0, 10)) : 1;
-                scales[(((block * KvHeads) + h) * BlockSize) + slot] = scale;
+                ref float stored = ref scales[_scalesPerToken ? (((block * KvHeads) + h) * BlockSize) + slot : (block * KvHeads) + h];
+                if (!IsQuantized) stored = 1;
+                else if (_scalesPerToken || slot == 0) stored = 0.005f + (0.001f * random.Next(0, 10));
+                float scale = stored;
                 float[] row = random.Floats(Dim);
                 for (int d = 0; d < Dim; d++)
                 {

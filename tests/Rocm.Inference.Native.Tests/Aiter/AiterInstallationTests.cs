@@ -146,6 +146,24 @@ public sealed class AiterInstallationTests
         Assert.Empty(AiterPagedDecode.Candidates(kernels, shape with { BlockSize = 32 }));
     }
 
+    [Theory]
+    [InlineData("gfx942", 65536)]
+    [InlineData("gfx950", 163840)]
+    public void A_real_installation_is_understood_to_its_last_row(string target, int ldsLimit)
+    {
+        var search = AiterSearch.FromEnvironment(null);
+        Assert.SkipWhen(search.NamedPath is null, $"{AiterSearch.PathVariable} names no AITER checkout.");
+        AiterLocation location = AiterInstallation.Locate(search);
+        Assert.True(location.Installation is not null, location.ToString());
+        Assert.SkipUnless(location.Installation.Targets.Contains(target), $"{location.Installation} has nothing for {target}.");
+        AiterCapabilities found = AiterCapabilities.Of(location.Installation, target, AiterChip.Mi300, ldsLimit);
+        TestContext.Current.TestOutputHelper?.WriteLine(found.ToString());
+        Assert.Empty(found.Defects);
+        // Reasons of this library's own end there; those with a path tell of a file that is not what it should be.
+        Assert.All(found.Kernels, kernel => Assert.DoesNotContain(location.Installation.HsaFolder, kernel.Refusal, StringComparison.Ordinal));
+        Assert.Contains(found.Kernels, kernel => kernel.IsUsable);
+    }
+
     [Fact]
     public void Kernels_for_another_architecture_are_none_with_the_reason()
     {

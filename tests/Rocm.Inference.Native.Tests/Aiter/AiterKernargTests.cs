@@ -92,6 +92,65 @@ public sealed class AiterKernargTests
         Assert.Equal(((1 * 16) + 3) * 16 + 5, partials.Row(token: 1, split: 3, head: 5));
     }
 
+    [Fact]
+    public void Persistent_paged_decode_packs_its_plan_and_the_strides_of_its_scales()
+    {
+        AiterPagedShape shape = _pagedShape with { Cache = AiterDType.Fp8, BlockSize = 1024, MaxQueryLength = 2 };
+        var work = new AiterPersistentArguments { WorkOffsets = 0xa000, WorkItems = 0xb000, Partials = 0xc000, PartialLse = 0xd000, Workers = 304 };
+        byte[] kernarg = Dirty();
+        AiterPersistentPagedDecode.Pack(kernarg, shape, _paged with { QueryOffsets = 0x7000, KeyScales = 0x8000, ValueScales = 0x9000 }, 0xe000, work);
+        Assert.Equal(
+            KernargText.Parse(
+                """
+                00 p1000
+                10 p2000
+                20 p3000
+                30 p4000
+                40 p5000
+                50 p6000
+                60 p8000
+                70 p9000
+                80 0x3e0293ee
+                90 4
+                a0 8192
+                b0 16384
+                c0 4096
+                d0 1
+                e0 8
+                f0 p7000
+                100 pe000
+                110 pa000
+                120 pb000
+                130 pc000
+                140 pd000
+                150 4096
+                160 16384
+                """,
+                kernarg.Length),
+            kernarg);
+    }
+
+    [Fact]
+    public void Mla_prefill_and_persistent_decode_differ_from_decode_in_rows_query_stride_and_output()
+    {
+        var shape = new AiterMlaShape { Query = AiterDType.Bf16, Cache = AiterDType.Bf16, Heads = 16, QueryLength = 3, PoolBytes = 400 * 1152 };
+        var arguments = new AiterMlaArguments
+        {
+            Partials = 0x1000, PartialLse = 0x2000, Query = 0x3000, Cache = 0x4000, KvOffsets = 0x5000, KvIndices = 0x6000, LastPageLengths = 0x7000,
+            QueryOffsets = 0x8000, SplitOffsets = 0x9000, Output = 0xa000, Sequences = 2, Splits = 1, CacheRowBytes = 1152, Scale = 1,
+        };
+        const string common = "00 p1000\n10 p2000\n20 p3000\n30 p4000\n40 p5000\n50 p6000\n60 p7000\n70 0x3f800000\n90 1\nb0 1152\nd0 p8000\ne0 p9000\n120 1\n150 1\n";
+        byte[] kernarg = Dirty();
+        AiterMlaPrefill.Pack(kernarg, shape, arguments with { Output = 0 });
+        Assert.Equal(KernargText.Parse(common + "80 16\na0 18432", kernarg.Length), kernarg);
+        Assert.Equal(new HipDim3(38, 2), AiterMlaPrefill.GridOf(shape, arguments, maxQueryLength: 300));
+        AiterPersistentMlaDecode.Pack(kernarg, shape, arguments);
+        Assert.Equal(KernargText.Parse(common + "80 48\na0 55296\nf0 pa000", kernarg.Length), kernarg);
+        // With one split two kernels write their result through the slot of the output, the others through that of the partials: both hold the same address.
+        AiterMlaDecode.Pack(kernarg, shape, arguments with { Output = 0 });
+        Assert.Equal(KernargText.Parse(common + "80 48\na0 55296\nf0 p1000", kernarg.Length), kernarg);
+    }
+
     [Theory]
     [InlineData(2, 400, 16)]
     [InlineData(64, 64 * 4096, 9)]

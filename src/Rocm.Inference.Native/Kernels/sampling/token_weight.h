@@ -13,7 +13,8 @@ DEVICE float logit_of(u32 key) { return as_f32(key & 0x80000000u ? key & 0x7FFFF
 
 constexpr u32 kKeyOfLowest = ~0xFF7FFFFFu;  // of the lowest finite number: what is below is forbidden
 
-// e^y for y ≤ 0, rounded as good as correctly: the rest of the reduction and the term in y² are what is rounded in f32, far below the result's last bit.
+// e^y for y in [−80, 0], rounded as good as correctly: the rest of the reduction and the term in y² are what is rounded in f32, far below the result's
+// last bit.
 DEVICE float exp_exact(float y) {
     float n = __builtin_rintf(y * kLog2E);
     // ln 2 in two parts; the first has 15 bits, so that its product is exact.
@@ -28,26 +29,23 @@ DEVICE float exp_exact(float y) {
     // 1 + r + (rest + p · r²): the sum of the first two in two parts.
     float sum = 1.0f + r, lost = r - (sum - 1.0f);
     float value = sum + __builtin_fmaf(p * r, r, lost + rest);
-    int exponent = (int)n;
-    return exponent < -126 ? 0.0f : value * power_of_two(exponent);
+    return as_f32(as_u32(value) + ((u32)(int)n << 23));
 }
 
-// A weight in (0, 1] as a multiple of 2^−bits.
+// A weight in (0, 1] as a multiple of 2^−bits; bits in [23, 60].
 DEVICE u64 fixed_point(float weight, int bits) {
     u32 word = as_u32(weight);
-    int shift = (int)(word >> 23) - 150 + bits;
-    u64 mantissa = (word & 0x7FFFFFu) | 0x800000u;
-    if (weight == 0.0f || shift < -24) return 0;
-    return shift >= 0 ? mantissa << shift : (mantissa + (1ull << (-shift - 1))) >> -shift;
+    u64 value = (u64)((word & 0x7FFFFFu) | 0x800000u) << (bits - 23);
+    int shift = min_of(127 - (int)(word >> 23), 63);
+    return (value + ((1ull << shift) >> 1)) >> shift;
 }
 
-// The weight of a logit under a temperature. Where it is too little to count, the exponential is not computed.
+// The weight of a logit under a temperature. No branch for what is too little to count: few logits are.
 struct Weigh {
     float max, inverse_temperature;
     int bits;
 
     DEVICE_SPECIAL u64 operator()(float logit) const {
-        float y = (logit - max) * inverse_temperature;
-        return y > -50.0f ? fixed_point(exp_exact(y), bits) : 0;
+        return fixed_point(exp_exact(__builtin_fmaxf((logit - max) * inverse_temperature, -80.0f)), bits);
     }
 };

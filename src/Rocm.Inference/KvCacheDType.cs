@@ -6,16 +6,16 @@ namespace Rocm.Inference;
 /// </summary>
 public enum KvCacheDType
 {
-    /// <summary>The type of the model's weights if it has 16 bits, else <see cref="BF16"/>.</summary>
+    /// <summary>On the CPU the type of the model's weights if it has 16 bits, else <see cref="BF16"/>; on a GPU <see cref="BF16"/>.</summary>
     Auto,
 
     /// <summary>bfloat16.</summary>
     BF16,
 
-    /// <summary>16-bit IEEE float.</summary>
+    /// <summary>16-bit IEEE float. CPU only.</summary>
     F16,
 
-    /// <summary>32-bit IEEE float.</summary>
+    /// <summary>32-bit IEEE float. CPU only.</summary>
     F32,
 
     /// <summary>8-bit float, 4 exponent and 3 mantissa bits, up to 448 (OCP).</summary>

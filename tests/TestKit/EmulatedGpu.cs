@@ -75,6 +75,21 @@ internal sealed unsafe class EmulatedGpu
         return Marshal.PtrToStringUTF8((nint)text)!;
     }
 
+    /// <summary>Calls of a HIP function since the option "fail" was last set.</summary>
+    public long Calls(string function)
+    {
+        byte[] name = System.Text.Encoding.UTF8.GetBytes(function + '\0');
+        fixed (byte* pointer = name) return (long)((delegate* unmanaged<byte*, ulong>)NativeLibrary.GetExport(_library, "gfxemuGetCalls"))(pointer);
+    }
+
+    /// <summary>Bytes of device and page-locked memory that are allocated.</summary>
+    public long AllocatedBytes()
+    {
+        ulong* values = stackalloc ulong[6];
+        _ = ((delegate* unmanaged<ulong*, int, int>)NativeLibrary.GetExport(_library, "gfxemuGetLedger"))(values, 6);
+        return (long)values[5];
+    }
+
     /// <summary>Counts since the last reset, in the order of gfxemuGetCounters.</summary>
     public ulong[] Counters()
     {

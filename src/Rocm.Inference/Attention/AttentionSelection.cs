@@ -14,7 +14,7 @@ public sealed record RefusedAttentionBackend(string Name, IReadOnlyList<string> 
 /// <summary>Which kernels compute the rows of one phase.</summary>
 /// <param name="Name">The rows: "prefill" (no context yet), "extend" (many new tokens on a context) or "decode" (few new tokens on a context).</param>
 /// <param name="Primitives">The kernels, in the order in which they run.</param>
-/// <param name="Provider">Whose kernels: "cpu".</param>
+/// <param name="Provider">Whose kernels: "cpu", or "hip" on a GPU.</param>
 public sealed record AttentionPhase(string Name, string Primitives, string Provider);
 
 /// <summary>Which attention backend runs, why, and why no other does.</summary>

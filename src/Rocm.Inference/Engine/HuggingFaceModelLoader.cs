@@ -35,8 +35,7 @@ internal sealed class HuggingFaceModelLoader : IModelLoader
             owned.Push(model);
             progress.Report(ModelLoadPhase.Engine, 0, 0);
             ModelExecutor executor = CreateExecutor(plan, model, selected, settings.Options.EnableDeviceGraphs, services.LoggerFactory, owned);
-            owned.Clear();
-            return new LoadedModel
+            var loaded = new LoadedModel
             {
                 Executor = executor,
                 Tokenizer = tokenizer,
@@ -46,6 +45,10 @@ internal sealed class HuggingFaceModelLoader : IModelLoader
                 Attention = plan.Selection,
                 Defaults = Defaults(folder, tokenizer),
             };
+
+            // Last: what a device says of itself may fail too.
+            owned.Clear();
+            return loaded;
         }
         finally
         {

@@ -1,4 +1,5 @@
 using Rocm.Inference.Batching;
+using Rocm.Inference.Devices;
 using Rocm.Inference.KvCache;
 using Rocm.Inference.KvCache.Storage;
 using Rocm.Inference.Models;
@@ -11,7 +12,7 @@ namespace Rocm.Inference.Engine;
 /// A decoder on one device: turns a scheduled step into a batch, lets the attention executors plan it, runs the layers and samples. Owns everything
 /// it runs on, and disposes it in the reverse order of creation.
 /// </summary>
-internal sealed class ModelExecutor : IModelExecutor
+internal sealed class ModelExecutor : IModelExecutor, IRecordableStep
 {
     private readonly DecoderModel _model;
     private readonly KvCacheStorage _storage;
@@ -23,7 +24,9 @@ internal sealed class ModelExecutor : IModelExecutor
 
     // The step at hand.
     private ScheduledStep _step = null!;
+    private SamplingBatch _sampling = null!;
     private StepBounds? _bounds;
+    private bool _samplesInStep;
     private ForwardBatch _batch = null!;
     private TensorView _logits;
     private long _mark;
@@ -53,17 +56,23 @@ internal sealed class ModelExecutor : IModelExecutor
 
     public void Execute(ScheduledStep step, SamplingBatch sampling)
     {
+        ISamplingKernels sampler = _context.Device.SamplingKernels;
         _step = step;
+        _sampling = sampling;
         _bounds = _recorder?.BoundsOf(step);
+        long? samplingKey = _bounds is null ? null : sampler.RecordingKey(sampling);
+        _samplesInStep = samplingKey is not null;
         _mark = _context.Mark();
-        if (_bounds is not { } bounds || !_recorder!.TryRun(bounds, this, static executor => executor.Prepare(), static executor => executor.Compute()))
+        if (_bounds is not { } bounds || !_recorder!.TryRun(new StepKey(bounds, samplingKey), this))
         {
-            Prepare();
-            Compute();
+            ((IRecordableStep)this).Prepare();
+            ((IRecordableStep)this).Compute();
+            ((IRecordableStep)this).Finish();
         }
 
-        if (sampling.NumRows > 0) _context.Device.SamplingKernels.Sample(_context, _logits, sampling);
+        if (sampling.NumRows > 0 && !_samplesInStep) sampler.Sample(_context, _logits, sampling);
         _context.Synchronize();
+        if (_samplesInStep) sampler.Collect(_context, sampling);
         _context.Release(_mark);
     }
 
@@ -80,8 +89,7 @@ internal sealed class ModelExecutor : IModelExecutor
         _deviceOwnership?.Dispose();
     }
 
-    /// <summary>All of a step that the host decides, and its uploads. May be called again for the same step.</summary>
-    private void Prepare()
+    void IRecordableStep.Prepare()
     {
         _context.Release(_mark);
         _batch = _builder.Build(_context, _step, _bounds);
@@ -89,5 +97,12 @@ internal sealed class ModelExecutor : IModelExecutor
         _logits = _batch.NumLogitRows == 0 ? default : _context.Scratch(DType.F32, _batch.NumLogitRows, Facts.VocabSize);
     }
 
-    private void Compute() => _model.Forward(_context, _batch, _attention, _logits);
+    void IRecordableStep.Compute() => _model.Forward(_context, _batch, _attention, _logits);
+
+    void IRecordableStep.Finish()
+    {
+        if (!_samplesInStep) return;
+        _sampling.PadRows(_batch.NumLogitRows);
+        _context.Device.SamplingKernels.Enqueue(_context, _logits, _sampling);
+    }
 }

@@ -57,7 +57,8 @@ internal sealed class SessionPlan : IDisposable
         try
         {
             DType weightType = decoder.Sources.Embedding.Parts.Span[0].DType;
-            if (cacheType is null && weightType == DType.F16)
+            // Only the CPU's kernels read a cache of another 16-bit type than that of the activations.
+            if (cacheType is null && weightType == DType.F16 && device.ActivationDType == DType.F32)
             {
                 cacheType = weightType;
                 decoder = Reopen(decoder, folder, length, weightType, device);

@@ -6,6 +6,24 @@ using Rocm.Inference.Scheduling;
 
 namespace Rocm.Inference.Engine;
 
+/// <summary>What decides whether a recording fits a step.</summary>
+/// <param name="Bounds">Rows and lengths.</param>
+/// <param name="Sampling">See <see cref="ISamplingKernels.RecordingKey"/>; null when sampling is not part of the recording.</param>
+internal readonly record struct StepKey(StepBounds Bounds, long? Sampling);
+
+/// <summary>A step in the parts that are made anew, or not, when it is replayed. Each may be called again for the same step.</summary>
+internal interface IRecordableStep
+{
+    /// <summary>Everything that the host decides, and its uploads.</summary>
+    void Prepare();
+
+    /// <summary>The model: nothing but work for the device.</summary>
+    void Compute();
+
+    /// <summary>Sampling where it is recorded: uploads, work and results.</summary>
+    void Finish();
+}
+
 /// <summary>
 /// Lets a device that can record do so with decode steps, one recording for each pair of padded rows and bounded length, and replay it for every step
 /// that fits. A step is run as it is when its bounds are first met, which loads its kernels; recorded and replayed the second time; replayed from then on.
@@ -18,7 +36,7 @@ internal sealed class StepRecorder : IDisposable
     private readonly DeviceContext _context;
     private readonly BatchLimits _limits;
     private readonly ILogger _logger;
-    private readonly Dictionary<StepBounds, IRecordedWork?> _recordings = [];
+    private readonly Dictionary<StepKey, IRecordedWork?> _recordings = [];
     private readonly HashSet<StepBounds> _refused = [];
 
     private StepRecorder(DeviceContext context, BatchLimits limits, ILogger logger)
@@ -52,22 +70,24 @@ internal sealed class StepRecorder : IDisposable
         return _refused.Contains(bounds) ? null : bounds;
     }
 
-    /// <summary>Replays a step, after recording it when its bounds are met for the second time.</summary>
-    /// <param name="bounds">What <see cref="BoundsOf"/> said.</param>
-    /// <param name="state">Passed to the actions.</param>
-    /// <param name="prepare">Builds the step and uploads it.</param>
-    /// <param name="compute">Gives the rest of the step to the context.</param>
+    /// <summary>Replays a step, after recording it when its key is met for the second time.</summary>
+    /// <param name="key">The bounds that <see cref="BoundsOf"/> said, and what of sampling is recorded with the step.</param>
+    /// <param name="step">The step.</param>
     /// <returns>False when the step was not run: to be run as it is.</returns>
-    public bool TryRun<TState>(StepBounds bounds, TState state, Action<TState> prepare, Action<TState> compute)
+    public bool TryRun(StepKey key, IRecordableStep step)
     {
-        if (!_recordings.TryGetValue(bounds, out IRecordedWork? recording))
+        if (!_recordings.TryGetValue(key, out IRecordedWork? recording))
         {
-            _recordings.Add(bounds, null);
+            _recordings.Add(key, null);
             return false;
         }
 
-        if ((recording ?? Record(bounds, state, prepare, compute)) is not { } recorded) return false;
-        _context.Replay(recorded, state, prepare);
+        if ((recording ?? Record(key, step)) is not { } recorded) return false;
+        _context.Replay(recorded, step, static step =>
+        {
+            step.Prepare();
+            step.Finish();
+        });
         return true;
     }
 
@@ -77,23 +97,24 @@ internal sealed class StepRecorder : IDisposable
         _recordings.Clear();
     }
 
-    private IRecordedWork? Record<TState>(StepBounds bounds, TState state, Action<TState> prepare, Action<TState> compute)
+    private IRecordedWork? Record(StepKey key, IRecordableStep step)
     {
         try
         {
-            IRecordedWork recorded = _context.Record((State: state, Prepare: prepare, Compute: compute), static step =>
+            IRecordedWork recorded = _context.Record(step, static step =>
             {
-                step.Prepare(step.State);
-                step.Compute(step.State);
+                step.Prepare();
+                step.Compute();
+                step.Finish();
             });
-            _recordings[bounds] = recorded;
+            _recordings[key] = recorded;
             return recorded;
         }
         catch (HipException exception) when (!exception.IsDeviceFault)
         {
             // A runtime that cannot record can still run; a device that is lost says so again at the next call.
-            _refused.Add(bounds);
-            Log.StepNotRecorded(_logger, bounds.NumRows, bounds.MaxSeqLen, exception);
+            _refused.Add(key.Bounds);
+            Log.StepNotRecorded(_logger, key.Bounds.NumRows, key.Bounds.MaxSeqLen, exception);
             return null;
         }
     }

@@ -99,6 +99,22 @@ internal sealed class SamplingBatch
         if (TopLogprobs.Length < numRows * maxTopLogprobs) TopLogprobs = new TokenLogprobEntry[numRows * maxTopLogprobs];
     }
 
+    /// <summary>Gives <see cref="Rows"/> at least so many entries; those after <see cref="NumRows"/> are greedy and want nothing else.</summary>
+    public void PadRows(int numRows)
+    {
+        if (Rows.Length < numRows)
+        {
+            SamplingRow[] rows = Rows;
+            Array.Resize(ref rows, numRows);
+            Rows = rows;
+            SampledIds = new int[numRows];
+            SampledLogprobs = new float[numRows];
+        }
+
+        var padding = new SamplingRow { TopP = 1, RepetitionPenalty = 1, NumLogprobs = -1 };
+        if (numRows > NumRows) Rows.AsSpan(NumRows, numRows - NumRows).Fill(padding);
+    }
+
     public void AddHistory(TokenCount entry)
     {
         if (HistoryCount == History.Length)

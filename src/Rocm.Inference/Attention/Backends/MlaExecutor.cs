@@ -41,7 +41,15 @@ internal sealed partial class MlaExecutor : IAttentionExecutor
         _decodes = new BatchRegion[resources.Limits.MaxNumRows];
         _offsets = new int[2 * resources.Limits.MaxNumRows];
         _plan = new ExtendPlan(spec, resources, DecodeThreshold, workspace.Tokens(MlaWorkspace.BytesPerContextToken(spec, resources.Device)));
-        _offsetBuffer = resources.Device.Allocate((long)_offsets.Length * sizeof(int));
+        try
+        {
+            _offsetBuffer = resources.Device.Allocate((long)_offsets.Length * sizeof(int));
+        }
+        catch
+        {
+            _plan.Dispose();
+            throw;
+        }
     }
 
     public BatchOrder Order => BatchOrder.DecodeExtendPrefill;

@@ -17,6 +17,8 @@ internal sealed partial class HipContext : DeviceContext
     private readonly PinnedMemoryHandle _staging;
     private long _staged;
     private HipSamplingMemory? _samplingMemory;
+    private long _fetched;
+    private int _fetchedBytes;
 
     /// <summary>Takes ownership of the arena.</summary>
     public HipContext(HipGpu gpu, DeviceBuffer arena)
@@ -97,6 +99,21 @@ internal sealed partial class HipContext : DeviceContext
             done += part;
         }
     }
+
+    /// <summary>
+    /// Enqueues a copy to the staging memory, to be read with <see cref="Fetched"/> after <see cref="Synchronize"/> and before anything else is staged.
+    /// </summary>
+    /// <param name="source">A contiguous view.</param>
+    public void Fetch(TensorView source)
+    {
+        _fetchedBytes = checked((int)(source.Count * source.DType.ByteSize()));
+        _fetched = Stage(_fetchedBytes);
+        if (!_isRefreshing) Stream.Copy(_staging, _fetched, (MemoryHandle)source.Buffer.Handle, source.ByteOffset, _fetchedBytes);
+    }
+
+    /// <summary>What was fetched last.</summary>
+    public ReadOnlySpan<T> Fetched<T>()
+        where T : unmanaged => MemoryMarshal.Cast<byte, T>(_staging.Span(_fetched, _fetchedBytes));
 
     protected override void Dispose(bool disposing)
     {

@@ -26,22 +26,43 @@ internal sealed class HipSamplingKernels(KernelLibrary library) : ISamplingKerne
 
     public void Sample(DeviceContext context, TensorView logits, SamplingBatch batch)
     {
-        if (logits.IsAbsent || logits.Rank != 2 || logits.DType != DType.F32 || logits.Dim(0) < batch.NumRows || logits.Stride(1) != 1 || logits.Dim(1) is 0 or > MaxVocabulary)
-            throw new ArgumentException($"Expected f32 logits of at least {batch.NumRows} rows of at most {MaxVocabulary}, found {logits}.", nameof(logits));
+        if (batch.NumRows == 0) return;
+        Enqueue(context, logits, batch, batch.NumRows);
+        context.Synchronize();
+        Collect(context, batch);
+    }
+
+    // Parameters of rows are uploaded whatever they are; penalties and biases differ in number from step to step.
+    public long? RecordingKey(SamplingBatch batch) => batch.NumRows > 0 && batch.HistoryCount == 0 && batch.BiasCount == 0 ? batch.MaxTopLogprobs : null;
+
+    public void Enqueue(DeviceContext context, TensorView logits, SamplingBatch batch) => Enqueue(context, logits, batch, (int)logits.Dim(0));
+
+    public void Collect(DeviceContext context, SamplingBatch batch)
+    {
+        var lane = HipContext.Of(context);
+        ReadOnlySpan<byte> output = lane.Fetched<byte>();
+        int resultBytes = lane.SamplingMemory.NumRows * Unsafe.SizeOf<Result>();
+        var results = MemoryMarshal.Cast<byte, Result>(output[..resultBytes]);
+        var top = MemoryMarshal.Cast<byte, TokenLogprobEntry>(output[resultBytes..]);
+        int vocabulary = lane.SamplingMemory.Vocabulary, bits = WeightBits(vocabulary);
+        for (int row = 0; row < batch.NumRows; row++) Take(batch, row, in results[row], top[(row * batch.MaxTopLogprobs)..], vocabulary, bits);
+    }
+
+    private void Enqueue(DeviceContext context, TensorView logits, SamplingBatch batch, int numRows)
+    {
+        if (logits.IsAbsent || logits.Rank != 2 || logits.DType != DType.F32 || logits.Dim(0) < numRows || logits.Stride(1) != 1 || logits.Dim(1) is 0 or > MaxVocabulary)
+            throw new ArgumentException($"Expected f32 logits of at least {numRows} rows of at most {MaxVocabulary}, found {logits}.", nameof(logits));
         if (batch.MaxTopLogprobs > MaxTopLogprobs)
             throw new ArgumentException($"At most {MaxTopLogprobs} log-probabilities of a token can be asked for, found {batch.MaxTopLogprobs}.", nameof(batch));
-        if (batch.NumRows == 0) return;
         int vocabulary = (int)logits.Dim(1);
         var lane = HipContext.Of(context);
         HipSamplingMemory memory = lane.SamplingMemory;
-        int rowBytes = batch.NumRows * Unsafe.SizeOf<RowArgs>(), historyBytes = batch.HistoryCount * Unsafe.SizeOf<TokenCount>(), biasBytes = batch.BiasCount * Unsafe.SizeOf<TokenBias>();
-        int resultBytes = batch.NumRows * Unsafe.SizeOf<Result>(), topBytes = batch.NumRows * batch.MaxTopLogprobs * Unsafe.SizeOf<TokenLogprobEntry>();
+        int rowBytes = numRows * Unsafe.SizeOf<RowArgs>(), historyBytes = batch.HistoryCount * Unsafe.SizeOf<TokenCount>(), biasBytes = batch.BiasCount * Unsafe.SizeOf<TokenBias>();
+        int resultBytes = numRows * Unsafe.SizeOf<Result>(), topBytes = numRows * batch.MaxTopLogprobs * Unsafe.SizeOf<TokenLogprobEntry>();
         memory.Reserve(rowBytes + historyBytes + biasBytes, resultBytes + topBytes, (batch.HistoryCount + batch.BiasCount) * sizeof(float));
+        (memory.NumRows, memory.Vocabulary) = (numRows, vocabulary);
         Fill(batch, memory.Input, rowBytes, historyBytes);
         memory.Upload(lane);
-
-        // The whole of a row's weights, each at most 1, fits 63 bits.
-        int bits = Math.Min(60, 63 - BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)vocabulary)));
         _sample ??= library.Get(new KernelUnit("sampling/sample.hip", ""), "sample", Unsafe.SizeOf<SampleArgs>());
         var args = new SampleArgs
         {
@@ -56,14 +77,14 @@ internal sealed class HipSamplingKernels(KernelLibrary library) : ISamplingKerne
             Vocabulary = vocabulary,
             NumHistory = batch.HistoryCount,
             MaxTop = batch.MaxTopLogprobs,
-            Bits = bits,
+            Bits = WeightBits(vocabulary),
         };
-        lane.Launch(_sample, new HipDim3((uint)batch.NumRows), SampleThreads, args);
-        memory.Download(lane);
-        var results = MemoryMarshal.Cast<byte, Result>(memory.Output[..resultBytes]);
-        var top = MemoryMarshal.Cast<byte, TokenLogprobEntry>(memory.Output[resultBytes..]);
-        for (int row = 0; row < batch.NumRows; row++) Take(batch, row, in results[row], top[(row * batch.MaxTopLogprobs)..], vocabulary, bits);
+        lane.Launch(_sample, new HipDim3((uint)numRows), SampleThreads, args);
+        memory.Fetch(lane);
     }
+
+    /// <summary>The whole of a row's weights, each at most 1, fits 63 bits.</summary>
+    private static int WeightBits(int vocabulary) => Math.Min(60, 63 - BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)vocabulary)));
 
     private static void Fill(SamplingBatch batch, Span<byte> input, int rowBytes, int historyBytes)
     {

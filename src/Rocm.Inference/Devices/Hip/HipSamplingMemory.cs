@@ -2,20 +2,22 @@ namespace Rocm.Inference.Devices.Hip;
 
 /// <summary>
 /// A lane's memory for sampling: what goes to the device in one copy, what comes back in one, and what stays there. Grows to the largest step and is then
-/// reused.
+/// reused; a recorded step keeps the memory that it was recorded with.
 /// </summary>
 internal sealed class HipSamplingMemory(HipGpu gpu) : IDisposable
 {
     private byte[] _input = [];
-    private byte[] _output = [];
     private DeviceBuffer? _buffer;
     private int _inputBytes, _outputBytes;
 
     /// <summary>What goes to the device.</summary>
     public Span<byte> Input => _input.AsSpan(0, _inputBytes);
 
-    /// <summary>What came back.</summary>
-    public ReadOnlySpan<byte> Output => _output.AsSpan(0, _outputBytes);
+    /// <summary>Rows of the step.</summary>
+    public int NumRows { get; set; }
+
+    /// <summary>Columns of its logits.</summary>
+    public int Vocabulary { get; set; }
 
     public nint InputAddress => _buffer!.Address;
 
@@ -28,7 +30,6 @@ internal sealed class HipSamplingMemory(HipGpu gpu) : IDisposable
     {
         (_inputBytes, _outputBytes) = (inputBytes, outputBytes);
         if (_input.Length < inputBytes) _input = new byte[Grown(inputBytes)];
-        if (_output.Length < outputBytes) _output = new byte[Grown(outputBytes)];
         long needed = (long)inputBytes + outputBytes + scratchBytes;
         if (_buffer is { } buffer && buffer.SizeBytes >= needed) return;
 
@@ -40,7 +41,7 @@ internal sealed class HipSamplingMemory(HipGpu gpu) : IDisposable
 
     public void Upload(HipContext context) => context.Upload<byte>(Input, new TensorView(_buffer!, 0, DType.U8, _inputBytes));
 
-    public void Download(HipContext context) => context.Download(new TensorView(_buffer!, _inputBytes, DType.U8, _outputBytes), _output.AsSpan(0, _outputBytes));
+    public void Fetch(HipContext context) => context.Fetch(new TensorView(_buffer!, _inputBytes, DType.U8, _outputBytes));
 
     public void Dispose() => _buffer?.Dispose();
 

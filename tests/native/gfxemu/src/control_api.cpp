@@ -40,3 +40,10 @@ GFXEMU_API int gfxemuGetLedger(unsigned long long *values, int capacity) {
   for (int k = 0; k < capacity && k < 6; k++) values[k] = all[k];
   return 6;
 }
+
+// Calls of a HIP function since failures were last scripted, or since the last reset.
+GFXEMU_API unsigned long long gfxemuGetCalls(const char *function) {
+  Runtime &rt = Runtime::instance();
+  std::lock_guard hold(rt.lock);
+  return rt.calls_of(function);
+}

@@ -71,6 +71,7 @@ class Runtime {
 
   // Called first by every function: counts the call and answers what the script wants.
   int enter(const char *function);
+  u64 calls_of(const char *function) const { auto it = calls_.find(function); return it == calls_.end() ? 0 : it->second; }
   int done(int code);
   // Sets an option by its name in lower case, without GFXEMU_; false when it is unknown or malformed.
   bool set_option(const std::string &name, const std::string &value);

@@ -8,6 +8,8 @@ internal sealed class CommandArguments(string[] words)
     public string Operand(string what) =>
         words.Length > 1 && !words[1].StartsWith('-') ? words[1] : throw new ArgumentException($"Expected {what} after '{words[0]}'.");
 
+    public bool Has(string name) => words.Contains(name);
+
     public string? Text(string name)
     {
         int at = Array.IndexOf(words, name);

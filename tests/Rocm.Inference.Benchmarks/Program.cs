@@ -1,4 +1,5 @@
 using Rocm.Inference.Benchmarks;
+using Rocm.Inference.Benchmarks.KernelReport;
 
 // Stopwatch benchmarks: each figure is printed next to the floors measured in the same run (bandwidth for what streams weights, FMA peak for
 // what computes), because absolute figures of a shared machine drift. Not part of build or test.
@@ -52,6 +53,9 @@ switch (command)
         return 0;
     case "hip-host":
         HipHostBench.Run(options, new CommandArguments(args));
+        return 0;
+    case "kernel-report":
+        KernelReportCommand.Run(new CommandArguments(args));
         return 0;
     case "tokenizer":
         TokenizerBench.Run(new CommandArguments(args));

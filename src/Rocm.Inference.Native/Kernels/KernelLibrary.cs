@@ -30,6 +30,9 @@ internal sealed class KernelLibrary : IDisposable
         _precompiled = new(() => PrecompiledKernels.Of(_device.Info.Target ?? ""));
     }
 
+    /// <summary>The units that were asked for so far.</summary>
+    internal ICollection<KernelUnit> LoadedUnits => _modules.Keys;
+
     /// <summary>Finds a kernel, loading or compiling its code when it is the first of its unit: seconds, then; not for the token loop.</summary>
     /// <param name="unit">The instance.</param>
     /// <param name="kernel">Name of the kernel in the source.</param>

@@ -17,7 +17,7 @@ internal static class CacheChecks
         yield return GatherKv(shape, model.MixedRows);
     }
 
-    private static SelfTestCheck RopeStoreKv(AttentionShape shape, int tokens, bool isInterleaved, bool rounds) => new(
+    public static SelfTestCheck RopeStoreKv(AttentionShape shape, int tokens, bool isInterleaved, bool rounds) => new(
         nameof(IAttentionKernels.RopeStoreKv),
         $"{tokens} tokens, {shape}{(isInterleaved ? ", interleaved" : "")}{(rounds ? ", inputs rounded" : "")}",
         lane =>
@@ -91,10 +91,10 @@ internal static class CacheChecks
 
                 meter.Require(stored.OthersKept(keys, poisonedKey) && (isLatent || stored.OthersKept(values, poisonedValue!)));
                 return Math.Max(meter.Worst(), stored.Worst);
-            }, (2L * q.Bytes.Length) + (2L * k.Bytes.Length) + v.Bytes.Length + (tokens * (long)kvHeads * (dim + valueDim) * spec.KvDType.ByteSize()));
+            }, (2L * q.Bytes.Length) + (2L * k.Bytes.Length) + v.Bytes.Length + (tokens * ((kvHeads * (long)(dim + valueDim) * spec.KvDType.ByteSize()) + (dim * 4L))));
         });
 
-    private static SelfTestCheck GatherKv(AttentionShape shape, IReadOnlyList<PagedRow> rows) => new(
+    public static SelfTestCheck GatherKv(AttentionShape shape, IReadOnlyList<PagedRow> rows) => new(
         nameof(IAttentionKernels.GatherKv), $"{rows.Sum(row => row.SeqLen)} tokens, {shape}", lane =>
         {
             bool isLatent = shape.Spec.Kind == AttentionKind.Mla;

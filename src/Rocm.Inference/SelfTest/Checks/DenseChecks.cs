@@ -30,7 +30,7 @@ internal static class DenseChecks
         if (model.Experts is not null) yield return GateRows(tokens, model.Hidden);
     }
 
-    private static SelfTestCheck RmsNorm(int tokens, int d, float offset) => new(nameof(IKernels.RmsNorm), $"[{tokens}, {d}]{Offset(offset)}", lane =>
+    public static SelfTestCheck RmsNorm(int tokens, int d, float offset) => new(nameof(IKernels.RmsNorm), $"[{tokens}, {d}]{Offset(offset)}", lane =>
     {
         HostTensor x = lane.Draw(tokens, d);
         float[] weight = lane.Random.Floats(d);
@@ -87,7 +87,7 @@ internal static class DenseChecks
         }, (4L * x.Bytes.Length) + (d * 4L));
     });
 
-    private static SelfTestCheck Gated(int tokens, int f, ActivationKind kind) => new(nameof(IKernels.GatedActivation), $"{kind} [{tokens}, {f}]", lane =>
+    public static SelfTestCheck Gated(int tokens, int f, ActivationKind kind) => new(nameof(IKernels.GatedActivation), $"{kind} [{tokens}, {f}]", lane =>
     {
         const float Limit = 2.5f;
         HostTensor both = lane.Random.Tensor(lane.Activation, 2, tokens, 2L * f);

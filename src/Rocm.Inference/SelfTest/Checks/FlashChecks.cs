@@ -21,7 +21,7 @@ internal static class FlashChecks
     }
 
     /// <summary>Causal: rows over all of their keys. Not causal: rows over their context without its first key, as a chunk of cached context is.</summary>
-    private static SelfTestCheck Flash(AttentionShape shape, IReadOnlyList<PagedRow> rows, bool isCausal, bool isPacked) => new(
+    public static SelfTestCheck Flash(AttentionShape shape, IReadOnlyList<PagedRow> rows, bool isCausal, bool isPacked) => new(
         isPacked ? nameof(IAttentionKernels.FlashVarlenPacked) : nameof(IAttentionKernels.FlashVarlen),
         $"{string.Join(' ', rows.Select(row => $"{row.QueryLen}x{Keys(row, isCausal)}"))}{(isCausal ? "" : " of context")}, {shape.Heads}{Parts(shape.Spec)}{shape.Features}",
         lane =>
@@ -100,7 +100,7 @@ internal static class FlashChecks
             };
         });
 
-    private static SelfTestCheck Merge(int heads, int dim, int tokens) => new(nameof(IAttentionKernels.MergeStates), $"[{tokens}, {heads}, {dim}]", lane =>
+    public static SelfTestCheck Merge(int heads, int dim, int tokens) => new(nameof(IAttentionKernels.MergeStates), $"[{tokens}, {heads}, {dim}]", lane =>
     {
         HostTensor a = lane.Draw(tokens, heads, dim), b = lane.Draw(tokens, heads, dim);
         HostTensor lseA = lane.Random.Tensor(DType.F32, 5, heads, tokens), lseB = lane.Random.Tensor(DType.F32, 5, heads, tokens);

@@ -33,7 +33,7 @@ internal static class LinearChecks
     private static DType Plain(ModelShape model) =>
         model.WeightTypes.FirstOrDefault(type => type is DType.BF16 or DType.F16 or DType.F32, DType.BF16);
 
-    private static SelfTestCheck Linear(DType type, int tokens, int k, int n, bool hasBias, bool accumulate, bool toLogits) => new(
+    public static SelfTestCheck Linear(DType type, int tokens, int k, int n, bool hasBias, bool accumulate, bool toLogits) => new(
         nameof(IKernels.Linear),
         $"[{tokens}, {k}] x {type}[{n}, {k}]{(hasBias ? " + bias" : "")}{(accumulate ? ", added" : "")}{(toLogits ? ", to f32" : "")}",
         lane =>
@@ -72,7 +72,7 @@ internal static class LinearChecks
         return meter.Worst();
     }
 
-    private static SelfTestCheck Embedding(DType type, int tokens, int vocabulary, int hidden, float scale) => new(
+    public static SelfTestCheck Embedding(DType type, int tokens, int vocabulary, int hidden, float scale) => new(
         nameof(IKernels.Embedding), $"{tokens} rows of {type}[{vocabulary}, {hidden}]{(scale == 1 ? "" : $" times {scale:0.##}")}", lane =>
         {
             var table = new HostWeight(lane.Random, type, vocabulary, hidden);
@@ -95,7 +95,7 @@ internal static class LinearChecks
         });
 
     // A head's weights are rows of one matrix, read along its columns for W_UK; outputs lie between other columns.
-    private static SelfTestCheck LinearPerHead(DType type, int tokens, int heads, int k, int n, bool isTransposed) => new(
+    public static SelfTestCheck LinearPerHead(DType type, int tokens, int heads, int k, int n, bool isTransposed) => new(
         nameof(IKernels.LinearPerHead), $"[{tokens}, {heads}, {k}] x {type}[{n}, {k}] of each head{(isTransposed ? ", transposed" : "")}", lane =>
         {
             HostTensor x = lane.Draw(tokens, heads, k);

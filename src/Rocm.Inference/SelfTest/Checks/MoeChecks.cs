@@ -68,7 +68,7 @@ internal static class MoeChecks
         }, ((3L * count) + e + 1) * 4);
     });
 
-    private static SelfTestCheck Grouped(MoeShape experts, int tokens, int k, int n, bool gathers)
+    public static SelfTestCheck Grouped(MoeShape experts, int tokens, int k, int n, bool gathers)
     {
         MoeRouting rule = experts.Routing;
         return new(nameof(IKernels.GroupedLinear), $"{tokens} tokens to {rule.TopK} of {rule.NumExperts}, {experts.WeightType}[{n}, {k}]{(gathers ? "" : ", sorted rows")}", lane =>
@@ -104,7 +104,7 @@ internal static class MoeChecks
         });
     }
 
-    private static SelfTestCheck Combine(MoeRouting rule, int tokens, int d, bool accumulate) => new(
+    public static SelfTestCheck Combine(MoeRouting rule, int tokens, int d, bool accumulate) => new(
         nameof(IKernels.CombineExperts), $"{rule.TopK} of each [{tokens}, {d}]{(accumulate ? ", added" : "")}", lane =>
         {
             int k = rule.TopK, count = tokens * k;

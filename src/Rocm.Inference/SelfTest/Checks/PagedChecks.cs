@@ -21,7 +21,7 @@ internal static class PagedChecks
         yield return Paged(nameof(IAttentionKernels.PagedDecode), shape, model.DecodeRows, KvSplit.Fixed);
     }
 
-    private static SelfTestCheck Paged(string kernel, AttentionShape shape, IReadOnlyList<PagedRow> rows, KvSplit split) => new(
+    public static SelfTestCheck Paged(string kernel, AttentionShape shape, IReadOnlyList<PagedRow> rows, KvSplit split) => new(
         kernel, $"{Describe(rows)}, {shape}{(split == KvSplit.Occupancy ? ", by occupancy" : "")}", lane =>
         {
             var step = new AttentionStep(lane, shape, rows);
@@ -56,7 +56,7 @@ internal static class PagedChecks
             };
         });
 
-    private static SelfTestCheck MlaDecode(AttentionShape shape, IReadOnlyList<PagedRow> rows, KvSplit split) => new(
+    public static SelfTestCheck MlaDecode(AttentionShape shape, IReadOnlyList<PagedRow> rows, KvSplit split) => new(
         nameof(IAttentionKernels.MlaDecode), $"{Describe(rows)}, {shape}{(split == KvSplit.Occupancy ? ", by occupancy" : "")}", lane =>
         {
             var step = new AttentionStep(lane, shape.Absorbed, rows);

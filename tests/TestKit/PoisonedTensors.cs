@@ -51,6 +51,12 @@ internal sealed class PoisonedTensors : IDisposable
         _ => Tolerance.F32,
     };
 
+    /// <summary>
+    /// What attention may be off by: 16-bit kernels round probabilities before the product with V too, and in rows of few keys the terms are several times the
+    /// result's root mean square.
+    /// </summary>
+    public Tolerance AttentionTolerance => Activation == DType.F32 ? Tolerance : Tolerance with { Relative = 2 * Tolerance.Relative };
+
     /// <summary>Random values that the activation type holds exactly.</summary>
     public float[] Draw(TestRandom random, long count, double scale = 1) => Round(random.Floats(count, scale));
 

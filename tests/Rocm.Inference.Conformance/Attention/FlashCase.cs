@@ -17,6 +17,7 @@ internal sealed record FlashRowCase(int QueryLen, int KeyLen, int QueryPosition,
 internal sealed class FlashCase
 {
     private const int Padding = 2;
+    private readonly IDevice? _device;
     private readonly float[][] _queries;
     private readonly float[][] _keys;
     private readonly float[][] _values;
@@ -26,17 +27,19 @@ internal sealed class FlashCase
     /// <param name="ropeDim">Elements at the end of a head that come as tensors of their own, the keys' shared by all heads.</param>
     /// <param name="causal">Mask of later keys.</param>
     /// <param name="rows">The rows.</param>
-    public FlashCase(TestRandom random, AttentionSpec spec, int ropeDim, bool causal, IReadOnlyList<FlashRowCase> rows)
+    /// <param name="device">Whose activation type holds the values exactly; null: one with f32.</param>
+    public FlashCase(TestRandom random, AttentionSpec spec, int ropeDim, bool causal, IReadOnlyList<FlashRowCase> rows, IDevice? device = null)
     {
+        _device = device;
         Spec = spec;
         RopeDim = ropeDim;
         Causal = causal;
         Rows = rows;
         Sinks = spec.HasSinks ? random.Floats(spec.NumQoHeads, 2) : null;
         Slopes = spec.HasAlibi ? [.. Enumerable.Range(0, spec.NumQoHeads).Select(h => (float)Math.Pow(2, -8.0 * (h + 1) / spec.NumQoHeads))] : null;
-        _queries = [.. rows.Select(r => random.Floats((long)r.QueryLen * spec.NumQoHeads * spec.HeadDim))];
-        _keys = [.. rows.Select(r => random.Floats((long)r.KeyLen * spec.NumKvHeads * spec.HeadDim))];
-        _values = [.. rows.Select(r => random.Floats((long)r.KeyLen * spec.NumKvHeads * spec.VHeadDim))];
+        _queries = [.. rows.Select(r => Draw((long)r.QueryLen * spec.NumQoHeads * spec.HeadDim))];
+        _keys = [.. rows.Select(r => Draw((long)r.KeyLen * spec.NumKvHeads * spec.HeadDim))];
+        _values = [.. rows.Select(r => Draw((long)r.KeyLen * spec.NumKvHeads * spec.VHeadDim))];
         for (int r = 0; r < rows.Count; r++)
         {
             for (int j = 0; j < rows[r].KeyLen; j++)
@@ -53,6 +56,8 @@ internal sealed class FlashCase
                     KeyHead(r, j, 0)[(spec.HeadDim - ropeDim)..].CopyTo(KeyHead(r, j, h)[(spec.HeadDim - ropeDim)..]);
             }
         }
+
+        float[] Draw(long count) => device is null ? random.Floats(count) : PoisonedTensors.Round(device, random.Floats(count));
     }
 
     public AttentionSpec Spec { get; }
@@ -130,7 +135,7 @@ internal sealed class FlashCase
             keyRope = Columns(tensors, [.. rows.SelectMany(r => Part(_keys[r], kvHeads * Spec.HeadDim, dim, RopeDim))], keys + Padding, 1, RopeDim, 5);
         }
 
-        TensorView output = tensors.Poison(DType.F32, tokens + Padding, heads, valueDim), lse = tensors.Poison(DType.F32, heads, tokens + Padding);
+        TensorView output = tensors.PoisonActivations(tokens + Padding, heads, valueDim), lse = tensors.Poison(DType.F32, heads, tokens + Padding);
         var args = new FlashVarlenArgs
         {
             Spec = Spec,
@@ -169,6 +174,7 @@ internal sealed class FlashCase
 
     private FlashCase(FlashCase whole, bool causal, float[]? sinks, IReadOnlyList<(int First, int Count)> parts)
     {
+        _device = whole._device;
         Spec = whole.Spec;
         RopeDim = whole.RopeDim;
         Causal = causal;
@@ -205,12 +211,13 @@ internal sealed class FlashCase
     private static float[] Part(float[] x, int width, int first, int count) =>
         [.. Enumerable.Range(0, x.Length / width).SelectMany(i => x.AsSpan((i * width) + first, count).ToArray())];
 
-    /// <summary>[tokens, heads, dim] as the front of [tokens, heads, dim + gap], with NaN in the gap and in missing tokens.</summary>
+    /// <summary>[tokens, heads, dim] as the front of [tokens, heads, dim + gap], with NaN in the gap and in missing tokens. GPUs: the gap is whole vectors.</summary>
     private static TensorView Columns(PoisonedTensors tensors, float[] values, int tokens, int heads, int dim, int gap)
     {
+        if (tensors.Activation != DType.F32) gap = (gap + 7) / 8 * 8;
         var wide = new float[tokens * heads * (dim + gap)];
         Array.Fill(wide, float.NaN);
         for (int i = 0; i < values.Length / dim; i++) values.AsSpan(i * dim, dim).CopyTo(wide.AsSpan(i * (dim + gap)));
-        return tensors.F32(wide, tokens, heads, dim + gap).Slice(2, 0, dim);
+        return tensors.Activations(wide, tokens, heads, dim + gap).Slice(2, 0, dim);
     }
 }

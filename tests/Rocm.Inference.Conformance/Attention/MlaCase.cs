@@ -17,7 +17,7 @@ internal sealed class MlaCase
     private readonly int _numBlocks;
     private readonly int _maxBlocks;
 
-    public MlaCase(TestRandom random, int heads, int rank, int ropeDim, DType dtype, int blockSize, IReadOnlyList<AttentionRowCase> rows, float scale = 1)
+    public MlaCase(TestRandom random, int heads, int rank, int ropeDim, DType dtype, int blockSize, IReadOnlyList<AttentionRowCase> rows, float scale = 1, IDevice? device = null)
     {
         Rows = rows;
         BlockSize = blockSize;
@@ -45,7 +45,7 @@ internal sealed class MlaCase
         _cache = new uint[_numBlocks * blockSize * width];
         Array.Fill(_cache, uint.MaxValue);
         int[] free = [.. Enumerable.Range(1, _numBlocks - 1).OrderBy(_ => random.Next(0, int.MaxValue))];
-        _queries = [.. rows.Select(r => random.Floats((long)r.QueryLen * heads * width))];
+        _queries = [.. rows.Select(r => Draw((long)r.QueryLen * heads * width))];
         _latents = [.. rows.Select(r => new double[r.SeqLen * width])];
         for (int r = 0, next = 0; r < rows.Count; r++)
         {
@@ -61,6 +61,9 @@ internal sealed class MlaCase
         }
 
         int Blocks(AttentionRowCase row) => (row.SeqLen + blockSize - 1) / blockSize;
+
+        // Values that the device's activation type holds exactly.
+        float[] Draw(long count) => device is null ? random.Floats(count) : PoisonedTensors.Round(device, random.Floats(count));
     }
 
     public AttentionSpec Spec { get; }
@@ -109,8 +112,8 @@ internal sealed class MlaCase
         int[] lengths = [.. parts.Select(p => Rows[p.Row].PrefixLen + p.First + p.Count)];
 
         // Latent and rotary part as slices of one tensor, like the rows of the cache.
-        TensorView query = tensors.F32(queries, all, heads, width);
-        TensorView output = tensors.Poison(DType.F32, all, heads, rank), lse = tensors.Poison(DType.F32, heads, all);
+        TensorView query = tensors.Activations(queries, all, heads, width);
+        TensorView output = tensors.PoisonActivations(all, heads, rank), lse = tensors.Poison(DType.F32, heads, all);
         TensorView scale = KeyScale == 1 ? default : tensors.F32([KeyScale], 1);
         var args = new MlaDecodeArgs
         {

@@ -18,6 +18,13 @@ DEVICE void wave_sync() { __nvvm_bar_warp_sync(~0u); }
 template <int kMask> DEVICE u32 lane_xor(u32 value) { return (u32)__nvvm_shfl_sync_bfly_i32(~0u, (int)value, kMask, 31); }
 
 DEVICE u32 lane_read(u32 value, int lane) { return (u32)__nvvm_shfl_sync_idx_i32(~0u, (int)value, lane, 31); }
+
+// True for all lanes when it is for any.
+DEVICE bool lanes_any(bool value) { return __nvvm_vote_any_sync(~0u, value); }
+
+template <class Any> DEVICE void finish_before_loads(Any&) {}
+template <class Any> DEVICE void finish_first(Any&, u32&) {}
+DEVICE int hidden(int value) { return value; }
 #else
 DEVICE int lane_index() {
     if constexpr (kWave == 64) return (int)__builtin_amdgcn_mbcnt_hi(~0u, __builtin_amdgcn_mbcnt_lo(~0u, 0));
@@ -37,6 +44,29 @@ template <int kMask> DEVICE u32 lane_xor(u32 value) {
     static_assert(kMask > 0 && kMask < kWave);
     if constexpr (kMask < 32) return (u32)__builtin_amdgcn_ds_swizzle((int)value, (kMask << 10) | 0x1F);
     return (u32)__builtin_amdgcn_ds_bpermute((lane_index() ^ kMask) << 2, (int)value);
+}
+
+// True for all lanes when it is for any; a branch on it is the wave's.
+DEVICE bool lanes_any(bool value) {
+    if constexpr (kWave == 64) return __builtin_amdgcn_ballot_w64(value) != 0;
+    else return __builtin_amdgcn_ballot_w32(value) != 0;
+}
+
+// Computes value before any load that follows: keeps loads from being moved up where that would cost more registers than a lane of RDNA has. Of CDNA's
+// 512 there are enough.
+template <class Any> DEVICE void finish_before_loads(Any& value) {
+    if constexpr (kWave == 32) asm volatile("" : "+v"(value) : : "memory");
+}
+
+// Computes value before anything that takes next: products that could all go first would keep all their results.
+template <class Any> DEVICE void finish_first(Any& value, u32& next) {
+    if constexpr (kWave == 32) asm volatile("" : "+v"(value), "+v"(next));
+}
+
+// A value of which the compiler does not know that it stays the same: what is loaded by it in a loop is not kept in registers around the loop.
+DEVICE int hidden(int value) {
+    asm volatile("" : "+v"(value));
+    return value;
 }
 
 #endif

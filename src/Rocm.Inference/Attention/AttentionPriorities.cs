@@ -25,22 +25,22 @@ internal static class AttentionPriorities
         new(AttentionPreset.VllmNewest, Rdna, [Names.RocmAttn, Names.TritonAttn], [Names.TritonMla]),
         new(AttentionPreset.VllmNewest, Cpu, [Names.RocmAttn, Names.TritonAttn], [Names.TritonMla]),
 
-        // Ours. CPU: by the benchmark "backends" (2 threads, AVX-512; 32/4 heads of 128, and 16 latent heads; milliseconds of one layer, bf16 cache, of two runs the
-        // one on the quieter machine):
-        //   decode 1 x 8192, 8 x 4096, 64 x 1024; extend 256 on 4096; prefill 1024
-        //   ROCM_AITER_UNIFIED_ATTN  0.67  2.77  5.93  52.9  30.6      ROCM_AITER_MLA         1.00  3.96  8.62  80.3  32.0
-        //   TRITON_ATTN              0.78  2.53  5.83  52.1  30.8      ROCM_AITER_TRITON_MLA  1.00  3.93  8.84  82.0  30.8
-        //   ROCM_ATTN                0.81  3.41  6.77  49.8  32.6      TRITON_MLA             1.01  4.09  8.64  78.5  32.0
-        //   ROCM_AITER_FA            0.84  3.08  6.53  60.3  34.4
-        // The first two have one path, which also gives the same bits in chunks and on a cache hit, and are level but for single requests, which are what an
-        // embedded model mostly serves. The three latent ones are level; two runs differ by more.
+        // Ours. CPU: by the benchmark "backends" (2 threads, AVX-512; 32/4 heads of 128, and 16 latent heads; bf16 cache), time over the best of the row:
+        //   decode                    1 x 8192, 8 x 4096, 64 x 1024     the same with blocks of 16    of 64
+        //   TRITON_ATTN               1.02  1.00  1.02                  1.00  1.02  1.00              1.05  1.00  1.02
+        //   ROCM_AITER_UNIFIED_ATTN   1.00  1.14  1.00                  1.03  1.13  1.01              1.07  1.12  1.03
+        //   ROCM_ATTN                 1.56  1.39  1.30
+        //   ROCM_AITER_FA             1.49  1.36  1.31
+        //   latent, the slowest       1.06  1.10  1.01
+        // The first two have one path, which also gives the same bits in chunks and on a cache hit. With equal blocks TRITON_ATTN is ahead, and its blocks of 16
+        // (of 64 in the other's own layout) make hits of the prefix cache four times as fine. The three latent ones are level.
         // GPUs: by the blog's figures (ROCM_AITER_FA best or within 6 % of ROCM_AITER_UNIFIED_ATTN with AITER's kernels; the unified kernel with occupancy splits
         // where only kernels of one kind are there).
         new(AttentionPreset.Default, CdnaWithAiter, [Names.RocmAiterFa, Names.RocmAiterUnifiedAttn, Names.TritonAttn, Names.RocmAttn], [Names.RocmAiterMla, Names.RocmAiterTritonMla, Names.TritonMla]),
         new(AttentionPreset.Default, Cdna, [Names.RocmAiterUnifiedAttn, Names.RocmAiterFa, Names.TritonAttn, Names.RocmAttn], [Names.RocmAiterMla, Names.RocmAiterTritonMla, Names.TritonMla]),
         new(AttentionPreset.Default, Rdna4WithAiter, [Names.RocmAiterUnifiedAttn, Names.TritonAttn, Names.RocmAttn, Names.RocmAiterFa], [Names.RocmAiterMla, Names.RocmAiterTritonMla, Names.TritonMla]),
         new(AttentionPreset.Default, Rdna, [Names.RocmAiterUnifiedAttn, Names.TritonAttn, Names.RocmAttn, Names.RocmAiterFa], [Names.RocmAiterMla, Names.RocmAiterTritonMla, Names.TritonMla]),
-        new(AttentionPreset.Default, Cpu, [Names.RocmAiterUnifiedAttn, Names.TritonAttn, Names.RocmAttn, Names.RocmAiterFa], [Names.RocmAiterMla, Names.RocmAiterTritonMla, Names.TritonMla]),
+        new(AttentionPreset.Default, Cpu, [Names.TritonAttn, Names.RocmAiterUnifiedAttn, Names.RocmAttn, Names.RocmAiterFa], [Names.RocmAiterMla, Names.RocmAiterTritonMla, Names.TritonMla]),
     ];
 
     /// <summary>Names in the order of preference.</summary>

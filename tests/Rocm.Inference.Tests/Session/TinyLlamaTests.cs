@@ -43,7 +43,7 @@ public sealed class TinyLlamaTests
         Assert.True(last.Timings!.TimeToFirstToken > TimeSpan.Zero);
         Assert.Equal(("tiny-llama", "LlamaForCausalLM"), (session.Model.Name, session.Model.Architecture));
         Assert.Equal(DeviceKind.Cpu, session.Device.Kind);
-        Assert.Equal("ROCM_AITER_UNIFIED_ATTN", session.Attention.Name);
+        Assert.Equal("TRITON_ATTN", session.Attention.Name);
     }
 
     [Fact]

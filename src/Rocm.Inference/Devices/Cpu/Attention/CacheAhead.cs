@@ -37,6 +37,17 @@ internal unsafe struct CacheAhead
         return (Panel.Width * (Math.Max(lines, Math.Max(runs, cache.Dim / MinStepElements)) + 1)) + 4;
     }
 
+    /// <summary>Asks for the lines of positions outside [first, end), which steps over these only do not ask for.</summary>
+    public readonly void AskOthers(int first, int end)
+    {
+        if (!Sse.IsSupported) return;
+        for (byte** lines = Rows; lines < Rows + HeadStep; lines += Panel.Width)
+        {
+            for (int j = 0; j < first; j++) Sse.Prefetch0(lines[j] + Offset);
+            for (int j = end; j < Panel.Width; j++) Sse.Prefetch0(lines[j] + Offset);
+        }
+    }
+
     /// <summary>The steps of the next head.</summary>
     public readonly CacheAhead NextHead() => this with { Rows = Rows + HeadStep };
 

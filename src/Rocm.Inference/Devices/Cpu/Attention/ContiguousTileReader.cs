@@ -56,8 +56,8 @@ internal readonly unsafe struct ContiguousTileReader<TSimd, TVector> : IKvTileRe
         }
     }
 
-    public static void Scores(in AttentionScratch scratch, int headDim, int row, int count) =>
-        PagedTileReader<TSimd, TVector, F32Panel<TSimd, TVector>, F32Rows<TSimd, TVector>>.Scores(scratch, headDim, row, count);
+    public static void Scores(in KvTile tile, in AttentionScratch scratch, int headDim, int row, int count) =>
+        PagedTileReader<TSimd, TVector, F32Panel<TSimd, TVector>, F32Rows<TSimd, TVector>>.Scores(tile, scratch, headDim, row, count);
 
     public static void AddValues(in KvTile tile, in AttentionScratch scratch, int valueDim, ValueForm form, int row, int count) =>
         PagedTileReader<TSimd, TVector, F32Panel<TSimd, TVector>, F32Rows<TSimd, TVector>>.AddValues(tile, scratch, valueDim, form, row, count);

@@ -54,18 +54,20 @@ internal static unsafe class KeyRowTile<TWords>
     private const int SumsOfRow = Panel.Width / Keys * Lanes;
 
     /// <param name="rows">Rows of Q and C.</param>
+    /// <param name="first">First key.</param>
+    /// <param name="end">End of the keys; other columns of C hold anything.</param>
     /// <param name="dim">Head dimension, whole steps.</param>
     /// <param name="q">[rows, dim], even channels of a step before the odd ones.</param>
     /// <param name="ldq">Elements from a row of Q to the next.</param>
     /// <param name="keys">48 rows.</param>
     /// <param name="ahead">What is asked for meanwhile: 48 lines for each step of a row.</param>
     /// <param name="c">[rows, 48].</param>
-    public static void Multiply(int rows, int dim, float* q, nint ldq, byte** keys, in CacheAhead ahead, float* c)
+    public static void Multiply(int rows, int first, int end, int dim, float* q, nint ldq, byte** keys, in CacheAhead ahead, float* c)
     {
         float* sums = stackalloc float[Rows * SumsOfRow];
 
         // The lines of a step of four keys, or half of them where there is a second pass over the keys.
-        byte** lines = ahead.Rows;
+        byte** lines = ahead.Rows, left = lines;
         nint asked = rows > Rows ? Keys / 2 : Keys;
         for (int row = 0; row < rows; row += Rows, q += Rows * ldq, c += Rows * Panel.Width)
         {
@@ -76,7 +78,7 @@ internal static unsafe class KeyRowTile<TWords>
             }
 
             int count = Math.Min(Rows, rows - row);
-            for (int key = 0; key < Panel.Width; key += Keys, lines += dim / StepElements * asked)
+            for (int key = first & ~(Keys - 1); key < end; key += Keys, lines += dim / StepElements * asked)
             {
                 float* target = sums + (key / Keys * Lanes);
                 if (count == 4) Tile4(dim, q, ldq, keys + key, lines, asked, target);
@@ -85,8 +87,12 @@ internal static unsafe class KeyRowTile<TWords>
                 else Tile1(dim, q, keys + key, lines, asked, target);
             }
 
+            if (asked > 0) left = lines;
             for (int i = 0; i < count; i++) Sum16(sums + (i * SumsOfRow), c + (i * Panel.Width));
         }
+
+        // Tiles of fewer keys have fewer steps.
+        for (byte** endLine = ahead.Rows + ahead.HeadStep; left < endLine; left++) Sse.Prefetch0(*left);
     }
 
     /// <summary>Brings channels of a query into the order of products.</summary>

@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
-using Rocm.Inference.Devices.Cpu.Panels;
 
 namespace Rocm.Inference.Devices.Cpu.Attention;
 
@@ -11,15 +10,19 @@ internal static unsafe class KeyRuns
     private const int RunBytes = 16;
 
     /// <param name="keys">48 addresses of the first run.</param>
+    /// <param name="first">First key that is read.</param>
+    /// <param name="end">End of the keys that are read.</param>
     /// <param name="runs">Runs of a key, a multiple of 4.</param>
     /// <param name="runStride">Bytes from a run of a key to the next.</param>
     /// <param name="grouped">True when 4 keys at a time, from the first on, are 16 bytes apart.</param>
     /// <param name="rows">[48, runs · 16] bytes.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Join(byte** keys, int runs, nint runStride, bool grouped, byte* rows)
+    public static void Join(byte** keys, int first, int end, int runs, nint runStride, bool grouped, byte* rows)
     {
         nint rowBytes = (nint)runs * RunBytes;
-        for (int j = 0; j < Panel.Width; j += 4, rows += 4 * rowBytes)
+        int from = first & ~3;
+        rows += from * rowBytes;
+        for (int j = from; j < end; j += 4, rows += 4 * rowBytes)
         {
             byte* source = keys[j];
             for (nint at = 0; at < rowBytes; at += 4 * RunBytes, source += 4 * runStride)

@@ -25,8 +25,8 @@ internal unsafe interface IKvTileReader<TSimd, TVector>
     /// <summary>True when queries have the even channels of each <see cref="KeyRowTile{TWords}.StepElements"/> before the odd ones.</summary>
     static abstract bool SplitsQueries(in CacheTensor key);
 
-    /// <summary>Scores [count, 48] of some query rows = queries · K.</summary>
-    static abstract void Scores(in AttentionScratch scratch, int headDim, int row, int count);
+    /// <summary>Scores [count, 48] of some query rows = queries · K at the tile's positions; elsewhere anything.</summary>
+    static abstract void Scores(in KvTile tile, in AttentionScratch scratch, int headDim, int row, int count);
 
     /// <summary>values[rows, ..] += scores[rows, 48] · V over the tile's positions.</summary>
     /// <param name="tile">The positions.</param>

@@ -67,7 +67,7 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         }
         else if (source.Key.Run < dim && inRows)
         {
-            KeyRuns.Join(rows, dim / source.Key.Run, (nint)source.Key.RunBytes, grouped, (byte*)scratch.WideKeys);
+            KeyRuns.Join(rows, tile.First - tile.Start, tile.End - tile.Start, dim / source.Key.Run, (nint)source.Key.RunBytes, grouped, (byte*)scratch.WideKeys);
             for (int j = 0; j < Panel.Width; j++) rows[j] = (byte*)(scratch.WideKeys + (j * dim));
         }
         else if (source.Key.Run < dim)
@@ -147,12 +147,13 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         return ValueForm.Floats;
     }
 
-    public static void Scores(in AttentionScratch scratch, int headDim, int row, int count)
+    public static void Scores(in KvTile tile, in AttentionScratch scratch, int headDim, int row, int count)
     {
+        int first = tile.First - tile.Start, end = tile.End - tile.Start;
         float* q = scratch.Queries + ((long)row * scratch.QueryStride), c = scratch.Scores + ((long)row * Panel.Width);
         if (!*scratch.KeysInRows) KeyTile<TSimd, TVector, TPanel>.Multiply(count, (headDim + 1) / 2, q, scratch.QueryStride, scratch.KeyPanel, *scratch.KeyAhead, c);
-        else if (typeof(TRow) == typeof(F16Rows<TSimd, TVector>)) KeyRowTile<F16Words>.Multiply(count, headDim, q, scratch.QueryStride, scratch.KeyRows, *scratch.KeyAhead, c);
-        else KeyRowTile<Bf16Words>.Multiply(count, headDim, q, scratch.QueryStride, scratch.KeyRows, *scratch.KeyAhead, c);
+        else if (typeof(TRow) == typeof(F16Rows<TSimd, TVector>)) KeyRowTile<F16Words>.Multiply(count, first, end, headDim, q, scratch.QueryStride, scratch.KeyRows, *scratch.KeyAhead, c);
+        else KeyRowTile<Bf16Words>.Multiply(count, first, end, headDim, q, scratch.QueryStride, scratch.KeyRows, *scratch.KeyAhead, c);
     }
 
     public static void AddValues(in KvTile tile, in AttentionScratch scratch, int valueDim, ValueForm form, int row, int count)
@@ -161,6 +162,7 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         int columns = (valueDim + TSimd.Count - 1) / TSimd.Count * TSimd.Count;
         float* p = scratch.Scores + ((long)row * Panel.Width), c = scratch.Values + ((long)row * scratch.ValueStride);
         byte** rows = scratch.ValueRows;
+        if (end - first < Panel.Width) scratch.ValueAhead->AskOthers(first, end);
         switch (form)
         {
             case ValueForm.Floats:
@@ -223,6 +225,7 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         for (int j = 0; j < Panel.Width; j++) scratch.ValueRows[j] = (byte*)(words + ((long)(j / 2) * stride));
         int position = tile.First / perUnit * perUnit;
         (int index, int offset) = Math.DivRem(position, cache.BlockSize);
+        bool wide = Avx512F.IsSupported && !cache.DType.IsFloat8() && cache.TokensPerGroup == cache.BlockSize && cache.BlockSize % 16 == 0 && cache.Dim % 16 == 0;
         for (; position < tile.End; position += perUnit, offset += perUnit)
         {
             if (offset >= cache.BlockSize)
@@ -233,6 +236,14 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
 
             byte* at = cache.At(source.BlockAt(index), offset, source.Head);
             uint* target = words + ((long)(position - tile.Start) / 2 * stride);
+            if (wide && offset % 16 == 0 && position + perUnit < tile.End)
+            {
+                ValueColumns<TSimd, TVector>.LoadWidePairs(at, (nint)cache.RunBytes, cache.Dim, target, stride);
+                position += perUnit;
+                offset += perUnit;
+                continue;
+            }
+
             if (!cache.DType.IsFloat8())
             {
                 ValueColumns<TSimd, TVector>.LoadPairs(at, (nint)cache.RunBytes, cache.Dim, target, stride);

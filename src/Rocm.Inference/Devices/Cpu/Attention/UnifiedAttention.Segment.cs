@@ -98,7 +98,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         TReader.LoadKeys(source, tile, scratch);
         bool seen = SeeAll(job, work, first, end, tile.First, tile.End);
         ValueForm form = TReader.LoadValues(source, tile, scratch, count, inFloats: !seen);
-        TReader.Scores(scratch, job->HeadDim, row, count);
+        TReader.Scores(tile, scratch, job->HeadDim, row, count);
         if (job->SoftCap > 0 || job->Slopes != null)
         {
             for (int i = row; i < row + count; i++)

@@ -144,6 +144,36 @@ internal static unsafe class PanelPacker
             out w0, out w1, out w2, out w3);
     }
 
+    /// <summary>Transposes 8 words of 16 rows at equal distances. Only with AVX-512.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Transpose16By8(byte* first, nint rowBytes, uint* target, nint stride)
+    {
+        // Rows 0 and 4 in one vector, and so on: after unpacking, 128-bit parts of words k and k + 4 take turns.
+        byte* second = first + (8 * rowBytes);
+        nint four = 4 * rowBytes;
+        Unpack(
+            Two(first, four), Two(first + rowBytes, four), Two(first + (2 * rowBytes), four), Two(first + (3 * rowBytes), four),
+            out Vector512<uint> a0, out Vector512<uint> a1, out Vector512<uint> a2, out Vector512<uint> a3);
+        Unpack(
+            Two(second, four), Two(second + rowBytes, four), Two(second + (2 * rowBytes), four), Two(second + (3 * rowBytes), four),
+            out Vector512<uint> b0, out Vector512<uint> b1, out Vector512<uint> b2, out Vector512<uint> b3);
+        StoreTwo(a0, b0, target, stride);
+        StoreTwo(a1, b1, target + stride, stride);
+        StoreTwo(a2, b2, target + (2 * stride), stride);
+        StoreTwo(a3, b3, target + (3 * stride), stride);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<uint> Two(byte* row, nint distance) =>
+        Avx512F.InsertVector256(Vector256.Load((uint*)row).ToVector512Unsafe(), Vector256.Load((uint*)(row + distance)), 1);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreTwo(Vector512<uint> a, Vector512<uint> b, uint* target, nint stride)
+    {
+        Avx512F.Shuffle4x128(a, b, 0x88).Store(target);
+        Avx512F.Shuffle4x128(a, b, 0xDD).Store(target + (4 * stride));
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Transpose(byte** rows, int words, uint* panel)
     {

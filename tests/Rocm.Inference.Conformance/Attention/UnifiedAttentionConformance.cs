@@ -97,6 +97,33 @@ public abstract class UnifiedAttentionConformance
         }
     }
 
+    [Theory]
+    [InlineData(DType.BF16, KvLayoutKind.Nhd)]
+    [InlineData(DType.F16, KvLayoutKind.Nhd)]
+    [InlineData(DType.F8E4M3Fn, KvLayoutKind.Nhd)]
+    [InlineData(DType.BF16, KvLayoutKind.VectorizedX)]
+    [InlineData(DType.F16, KvLayoutKind.Shuffled)]
+    public void A_token_has_the_same_bits_beside_few_query_rows_and_beside_many(DType cache, KvLayoutKind layout)
+    {
+        // 7 heads a KV head: 35 query rows leave a part of every register tile over.
+        const int Total = 23, Heads = 14, Dim = 64;
+        int seed = 300 + (int)cache + (int)layout;
+        using IDevice device = CreateDevice(2);
+        var c = new AttentionCase(new TestRandom(seed), Spec(Heads, 2, Dim, Dim) with { KvDType = cache }, 16, [new(150, Total)], layout);
+        using var tensors = new PoisonedTensors(device, 1024);
+        float[] whole = c.Run(tensors, [(0, 0, Total)])[0];
+        Tolerance.F32.Check(c.Expected(0), whole, $"seed {seed}: {c.Description}");
+        foreach (int count in new[] { 1, 4, 5, 16 })
+        {
+            for (int first = 0; first < Total; first += count)
+            {
+                int tokens = Math.Min(count, Total - first);
+                float[] part = c.Run(tensors, [(0, first, tokens)])[0];
+                Same(whole.AsSpan(first * Heads * Dim, tokens * Heads * Dim).ToArray(), part, $"seed {seed}, tokens {first}+{tokens}: {c.Description}");
+            }
+        }
+    }
+
     [Fact]
     public void A_row_without_keys_gives_zero_and_an_empty_batch_nothing()
     {

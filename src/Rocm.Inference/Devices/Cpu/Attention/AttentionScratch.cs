@@ -24,7 +24,7 @@ internal unsafe struct AttentionScratch
         _keyBytes = Panel.SizeBytes(PanelFormat.F32, job.HeadDim + 2);
         _keyLines = CacheAhead.Bound(job.Key) * Math.Max(1, job.MaxItemHeads);
         _valueLines = CacheAhead.Bound(job.Value) * Math.Max(1, job.MaxItemHeads);
-        _wideKeys = job.Key.DType.IsFloat8() || job.Key.Run < job.Key.Dim ? WideStride(job.Key.Dim) * Panel.Width : 0;
+        _wideKeys = job.Key.DType.IsFloat8() ? WideStride(job.Key.Dim) * Panel.Width : 0;
         _wideValues = job.Value.DType.IsFloat8() ? WideStride(job.Value.Dim) * Panel.Width : 0;
     }
 
@@ -81,16 +81,13 @@ internal unsafe struct AttentionScratch
 
     public byte** ValueLines { get; private set; }
 
-    /// <summary>True when products read K at <see cref="KeyRows"/> and not from <see cref="KeyPanel"/>.</summary>
-    public bool* KeysInRows { get; private set; }
-
     /// <summary>What is asked for during the product with K.</summary>
     public CacheAhead* KeyAhead { get; private set; }
 
     /// <summary>What is asked for during the product with V.</summary>
     public CacheAhead* ValueAhead { get; private set; }
 
-    /// <summary>[48, WideStride]: K of a tile of 8-bit floats as bf16, or of one whose channels come in runs; likewise V of 8-bit floats.</summary>
+    /// <summary>[48, WideStride]: K of a tile of 8-bit floats as bf16; likewise V.</summary>
     public ushort* WideKeys { get; private set; }
 
     public ushort* WideValues { get; private set; }
@@ -152,7 +149,6 @@ internal unsafe struct AttentionScratch
         ValueRows = (byte**)Take(memory, ref used, Panel.Width * sizeof(byte*));
         KeyLines = (byte**)Take(memory, ref used, _keyLines * sizeof(byte*));
         ValueLines = (byte**)Take(memory, ref used, _valueLines * sizeof(byte*));
-        KeysInRows = (bool*)Take(memory, ref used, sizeof(bool));
         KeyAhead = (CacheAhead*)Take(memory, ref used, sizeof(CacheAhead));
         ValueAhead = (CacheAhead*)Take(memory, ref used, sizeof(CacheAhead));
         WideKeys = (ushort*)Take(memory, ref used, _wideKeys * sizeof(ushort));

@@ -9,15 +9,15 @@ internal readonly unsafe struct ContiguousTileReader<TSimd, TVector> : IKvTileRe
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
-    public static bool SplitsQueries(in CacheTensor key) => false;
+    public static int SplitStep(in CacheTensor key) => 0;
 
-    public static void LoadKeys(in KvTileSource source, in KvTile tile, in AttentionScratch scratch)
+    public static KeyForm LoadKeys(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int count)
     {
         source.KeyRows(source.Key, source.Head, tile, scratch.KeyRows);
-        *scratch.KeysInRows = false;
         *scratch.KeyAhead = CacheAhead.OfNextTile(
             source, source.Key, tile, scratch.KeyRows, source.Key.Dim + source.KeyRope.Dim, KeyTile<TSimd, TVector, F32Panel<TSimd, TVector>>.StepElements, scratch.KeyLines);
         PackKeys(source, tile, scratch.KeyPanel);
+        return KeyForm.Panel;
     }
 
     public static ValueForm LoadValues(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int rows, bool inFloats) =>
@@ -56,8 +56,8 @@ internal readonly unsafe struct ContiguousTileReader<TSimd, TVector> : IKvTileRe
         }
     }
 
-    public static void Scores(in KvTile tile, in AttentionScratch scratch, int headDim, int row, int count) =>
-        PagedTileReader<TSimd, TVector, F32Panel<TSimd, TVector>, F32Rows<TSimd, TVector>>.Scores(tile, scratch, headDim, row, count);
+    public static void Scores(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int headDim, KeyForm form, int row, int count) =>
+        PagedTileReader<TSimd, TVector, F32Panel<TSimd, TVector>, F32Rows<TSimd, TVector>>.Scores(source, tile, scratch, headDim, form, row, count);
 
     public static void AddValues(in KvTile tile, in AttentionScratch scratch, int valueDim, ValueForm form, int row, int count) =>
         PagedTileReader<TSimd, TVector, F32Panel<TSimd, TVector>, F32Rows<TSimd, TVector>>.AddValues(tile, scratch, valueDim, form, row, count);

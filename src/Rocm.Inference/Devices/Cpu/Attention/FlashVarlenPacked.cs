@@ -121,7 +121,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
                 Head = pair.Head,
                 NumHeads = 1,
             };
-            LoadQueries(job, scratch.Attention, work, split: false);
+            LoadQueries(job, scratch.Attention, work, splitStep: 0);
             scratch.Attention.ClearTotals(work.NumTokens * job->GqaRatio);
             new Span<float>(scratch.Attention.Totals, work.NumTokens * job->GqaRatio * scratch.Attention.ValueStride).Clear();
             int firstTile = VisibleKeys(*job, row).First / Panel.Width * Panel.Width;

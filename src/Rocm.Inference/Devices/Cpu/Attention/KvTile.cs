@@ -11,8 +11,12 @@ internal unsafe interface IKvTileReader<TSimd, TVector>
     where TSimd : ISimd<TVector>
     where TVector : struct
 {
-    /// <summary>Packs K of the tile's positions into the scratch's key panel; what other columns hold is of no account.</summary>
-    static abstract void LoadKeys(in KvTileSource source, in KvTile tile, in AttentionScratch scratch);
+    /// <summary>Finds K's rows, or packs them into the scratch's key panel; what is at other places than the tile's positions is of no account.</summary>
+    /// <param name="source">The sequence.</param>
+    /// <param name="tile">The positions.</param>
+    /// <param name="scratch">Gets the addresses of the rows, and the panel.</param>
+    /// <param name="count">Query rows that will be multiplied.</param>
+    static abstract KeyForm LoadKeys(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int count);
 
     /// <summary>Finds or makes V's rows, after <see cref="LoadKeys"/>.</summary>
     /// <param name="source">The sequence.</param>
@@ -22,11 +26,18 @@ internal unsafe interface IKvTileReader<TSimd, TVector>
     /// <param name="inFloats">True when the form must be <see cref="ValueForm.Floats"/>.</param>
     static abstract ValueForm LoadValues(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int rows, bool inFloats);
 
-    /// <summary>True when queries have the even channels of each <see cref="KeyRowTile{TWords}.StepElements"/> before the odd ones.</summary>
-    static abstract bool SplitsQueries(in CacheTensor key);
+    /// <summary>Channels of a step, of which queries have the even ones before the odd ones; 0 when they have all in order.</summary>
+    static abstract int SplitStep(in CacheTensor key);
 
     /// <summary>Scores [count, 48] of some query rows = queries · K at the tile's positions; elsewhere anything.</summary>
-    static abstract void Scores(in KvTile tile, in AttentionScratch scratch, int headDim, int row, int count);
+    /// <param name="source">The sequence.</param>
+    /// <param name="tile">The positions.</param>
+    /// <param name="scratch">Queries and keys.</param>
+    /// <param name="headDim">Dimension of K.</param>
+    /// <param name="form">What <see cref="LoadKeys"/> said.</param>
+    /// <param name="row">First query row.</param>
+    /// <param name="count">Number of query rows.</param>
+    static abstract void Scores(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int headDim, KeyForm form, int row, int count);
 
     /// <summary>values[rows, ..] += scores[rows, 48] · V over the tile's positions.</summary>
     /// <param name="tile">The positions.</param>
@@ -36,6 +47,22 @@ internal unsafe interface IKvTileReader<TSimd, TVector>
     /// <param name="row">First query row.</param>
     /// <param name="count">Number of query rows.</param>
     static abstract void AddValues(in KvTile tile, in AttentionScratch scratch, int valueDim, ValueForm form, int row, int count);
+}
+
+/// <summary>Where K of a tile is.</summary>
+internal enum KeyForm
+{
+    /// <summary>In a panel.</summary>
+    Panel,
+
+    /// <summary>In a panel of keys that come in runs, for queries that have the even channels of each step first.</summary>
+    LanePanel,
+
+    /// <summary>In one row a position, for the same queries.</summary>
+    Rows,
+
+    /// <summary>In runs of which those of 16 positions are side by side, for the same queries.</summary>
+    Runs,
 }
 
 /// <summary>What V's rows of a tile are.</summary>

@@ -22,23 +22,35 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
     // With more query rows than this it pays to widen V once, to rows that lie side by side.
     private const int MaxDirectRows = 16;
 
+    // From this many query rows on, K that comes in runs is transposed once for all of them and not read in place.
+    private const int MinPanelRows = 32;
+
     private static bool IsF32 => typeof(TRow) == typeof(F32Rows<TSimd, TVector>);
 
-    public static bool SplitsQueries(in CacheTensor key) =>
-        typeof(TSimd) == typeof(Simd512) && Avx512F.IsSupported && !IsF32 && key.Dim % KeyRowTile<Bf16Words>.StepElements == 0;
+    public static int SplitStep(in CacheTensor key)
+    {
+        if (typeof(TSimd) != typeof(Simd512) || !Avx512F.IsSupported || IsF32) return 0;
+        if (key.Run < key.Dim && !key.DType.IsFloat8()) return key.BlockSize % KvTileSource.GroupLen == 0 ? KeyRunTile<Bf16Words>.StepElements : 0;
+        return key.Dim % KeyRowTile<Bf16Words>.StepElements == 0 ? KeyRowTile<Bf16Words>.StepElements : 0;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void LoadKeys(in KvTileSource source, in KvTile tile, in AttentionScratch scratch)
+    public static KeyForm LoadKeys(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int count)
     {
         byte** rows = scratch.KeyRows;
         int dim = source.Key.Dim;
-        bool inRows = SplitsQueries(source.Key);
-        *scratch.KeysInRows = inRows;
-        if (inRows && tile.HeadIndex > 0 && source.Key.Run == dim && !source.Key.DType.IsFloat8())
+        KeyForm form = SplitStep(source.Key) switch
+        {
+            0 => KeyForm.Panel,
+            KeyRunTile<Bf16Words>.StepElements => count >= MinPanelRows ? KeyForm.LanePanel : KeyForm.Runs,
+            _ => KeyForm.Rows,
+        };
+        bool inPlace = form is KeyForm.Rows or KeyForm.Runs;
+        if (form == KeyForm.Rows && tile.HeadIndex > 0 && source.Key.Run == dim && !source.Key.DType.IsFloat8())
         {
             for (int j = 0; j < Panel.Width; j++) rows[j] += source.Key.HeadBytes;
             *scratch.KeyAhead = scratch.KeyAhead->NextHead();
-            return;
+            return form;
         }
 
         bool grouped = source.Key.Run < dim && source.Key.BlockSize % KvTileSource.GroupLen == 0;
@@ -63,14 +75,9 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
                 if (j < tile.First - tile.Start || j >= tile.End - tile.Start) rows[j] = rows[tile.First - tile.Start];
             }
 
-            if (!inRows) PanelPacker.Pack16((ushort**)rows, dim, (uint*)scratch.KeyPanel);
+            if (!inPlace) PanelPacker.Pack16((ushort**)rows, dim, (uint*)scratch.KeyPanel);
         }
-        else if (source.Key.Run < dim && inRows)
-        {
-            KeyRuns.Join(rows, tile.First - tile.Start, tile.End - tile.Start, dim / source.Key.Run, (nint)source.Key.RunBytes, grouped, (byte*)scratch.WideKeys);
-            for (int j = 0; j < Panel.Width; j++) rows[j] = (byte*)(scratch.WideKeys + (j * dim));
-        }
-        else if (source.Key.Run < dim)
+        else if (source.Key.Run < dim && !inPlace)
         {
             PanelPacker.PackRuns(rows, dim / source.Key.Run, source.Key.RunBytes, grouped, (uint*)scratch.KeyPanel);
         }
@@ -78,10 +85,12 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         {
             PanelPacker.Pack32((uint**)rows, dim, (uint*)scratch.KeyPanel);
         }
-        else if (!inRows)
+        else if (!inPlace)
         {
             PanelPacker.Pack16((ushort**)rows, dim, (uint*)scratch.KeyPanel);
         }
+
+        return form;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -147,13 +156,32 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         return ValueForm.Floats;
     }
 
-    public static void Scores(in KvTile tile, in AttentionScratch scratch, int headDim, int row, int count)
+    public static void Scores(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int headDim, KeyForm form, int row, int count)
     {
-        int first = tile.First - tile.Start, end = tile.End - tile.Start;
-        float* q = scratch.Queries + ((long)row * scratch.QueryStride), c = scratch.Scores + ((long)row * Panel.Width);
-        if (!*scratch.KeysInRows) KeyTile<TSimd, TVector, TPanel>.Multiply(count, (headDim + 1) / 2, q, scratch.QueryStride, scratch.KeyPanel, *scratch.KeyAhead, c);
-        else if (typeof(TRow) == typeof(F16Rows<TSimd, TVector>)) KeyRowTile<F16Words>.Multiply(count, first, end, headDim, q, scratch.QueryStride, scratch.KeyRows, *scratch.KeyAhead, c);
-        else KeyRowTile<Bf16Words>.Multiply(count, first, end, headDim, q, scratch.QueryStride, scratch.KeyRows, *scratch.KeyAhead, c);
+        nint stride = scratch.QueryStride;
+        float* q = scratch.Queries + (row * stride), c = scratch.Scores + ((long)row * Panel.Width);
+        switch (form)
+        {
+            case KeyForm.Panel:
+                KeyTile<TSimd, TVector, TPanel>.Multiply(count, (headDim + 1) / 2, q, stride, scratch.KeyPanel, *scratch.KeyAhead, c);
+                break;
+            case KeyForm.LanePanel:
+                KeyLaneTile<TSimd, TVector, TPanel>.Multiply(count, headDim, q, stride, scratch.KeyPanel, *scratch.KeyAhead, c);
+                break;
+            default:
+                if (typeof(TRow) == typeof(F16Rows<TSimd, TVector>)) ScoresInPlace<F16Words>(source, tile, scratch, form, q, count, c);
+                else ScoresInPlace<Bf16Words>(source, tile, scratch, form, q, count, c);
+                break;
+        }
+    }
+
+    private static void ScoresInPlace<TWords>(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, KeyForm form, float* q, int count, float* c)
+        where TWords : struct, IWordReader
+    {
+        int first = tile.First - tile.Start, end = tile.End - tile.Start, dim = source.Key.Dim;
+        nint stride = scratch.QueryStride;
+        if (form == KeyForm.Rows) KeyRowTile<TWords>.Multiply(count, first, end, dim, q, stride, scratch.KeyRows, *scratch.KeyAhead, c);
+        else KeyRunTile<TWords>.Multiply(count, first, end, dim, q, stride, scratch.KeyRows, (nint)source.Key.RunBytes, *scratch.KeyAhead, c);
     }
 
     public static void AddValues(in KvTile tile, in AttentionScratch scratch, int valueDim, ValueForm form, int row, int count)

@@ -7,7 +7,7 @@ namespace Rocm.Inference.Devices.Cpu.Attention;
 internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void LoadQueries(AttentionJob* job, in AttentionScratch scratch, in AttentionItem work, bool split)
+    private static void LoadQueries(AttentionJob* job, in AttentionScratch scratch, in AttentionItem work, int splitStep)
     {
         // The scale of a K of 8-bit floats is a factor of every score of the head.
         int dim = job->Query.Columns, ropeDim = job->QueryRope.Columns;
@@ -18,7 +18,8 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             Scaled(HeadRow(job->Query, work, job->GqaRatio, i), target, dim, scale);
             if (ropeDim > 0) Scaled(HeadRow(job->QueryRope, work, job->GqaRatio, i), target + dim, ropeDim, scale);
             if (((dim + ropeDim) & 1) != 0) target[dim + ropeDim] = 0;
-            if (split) KeyRowTile<Bf16Words>.SplitPairs(target, dim + ropeDim);
+            if (splitStep == KeyRowTile<Bf16Words>.StepElements) KeyRowTile<Bf16Words>.SplitPairs(target, dim + ropeDim);
+            else if (splitStep > 0) KeyRunTile<Bf16Words>.SplitPairs(target, dim + ropeDim);
         }
     }
 
@@ -95,10 +96,10 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     {
         int ratio = job->GqaRatio, start = tile.Start;
         int row = ((tile.HeadIndex * work.NumTokens) + first) * ratio, count = (end - first) * ratio;
-        TReader.LoadKeys(source, tile, scratch);
+        KeyForm keys = TReader.LoadKeys(source, tile, scratch, count);
         bool seen = SeeAll(job, work, first, end, tile.First, tile.End);
         ValueForm form = TReader.LoadValues(source, tile, scratch, count, inFloats: !seen);
-        TReader.Scores(tile, scratch, job->HeadDim, row, count);
+        TReader.Scores(source, tile, scratch, job->HeadDim, keys, row, count);
         if (job->SoftCap > 0 || job->Slopes != null)
         {
             for (int i = row; i < row + count; i++)

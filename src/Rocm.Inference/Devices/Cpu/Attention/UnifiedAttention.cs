@@ -163,7 +163,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         };
         int rows = work.NumRows(job->GqaRatio);
         work.EndKey = EndVisible(*job, work.FirstPosition + work.NumTokens - 1, work.NumKeys);
-        LoadQueries(job, scratch, work, TReader.SplitsQueries(job->Key));
+        LoadQueries(job, scratch, work, TReader.SplitStep(job->Key));
         if (row.ItemSegments > 0)
         {
             int unit = row.FirstUnit + index;

@@ -14,7 +14,7 @@ public sealed class EmulatorCounters
     public const string Name = "Counters of the emulator";
 }
 
-/// <summary>What the dense kernels read, counted by the emulator, and that none of them keeps registers in memory.</summary>
+/// <summary>What kernels read, counted by the emulator, and that none of them keeps registers in memory.</summary>
 [Collection(EmulatorCounters.Name)]
 public sealed class HipKernelCostTests
 {
@@ -69,6 +69,44 @@ public sealed class HipKernelCostTests
 
     [Theory]
     [MemberData(nameof(Targets))]
+    public void Decode_over_latents_reads_each_cached_row_once(string target)
+    {
+        // 16 heads of one token are the columns of one group. Two segments, whose partial results are read again, and one.
+        const int Heads = 16, Rank = 512, Rope = 64, Block = 16;
+        using IDevice device = HipDevices.Create(target);
+        var random = new TestRandom(83);
+        using var tensors = new PoisonedTensors(device, 8 << 20);
+        TensorView query = tensors.Activations(tensors.Draw(random, Heads * Rank), 1, Heads, Rank), queryRope = tensors.Activations(tensors.Draw(random, Heads * Rope), 1, Heads, Rope);
+        foreach ((DType dtype, int length) in new[] { (DType.BF16, 1024), (DType.F8E4M3Fn, 512) })
+        {
+            uint[] rows = [.. random.Floats(length * (Rank + Rope)).Select(value => OracleNumbers.Encode(dtype, value))];
+            var args = new MlaDecodeArgs
+            {
+                Spec = new AttentionSpec
+                {
+                    Kind = AttentionKind.Mla, NumQoHeads = Heads, NumKvHeads = 1, HeadDim = Rank + Rope, VHeadDim = Rank, KvLoraRank = Rank, QkRopeHeadDim = Rope, QkNopeHeadDim = 128,
+                    SoftmaxScale = 0.1f, KvDType = dtype, MaxSeqLen = length,
+                },
+                Query = query,
+                QueryRope = queryRope,
+                Cache = new KvCacheView { Layout = KvLayoutKind.MlaLatent, BlockSize = Block, Key = tensors.Bits(dtype, rows, length / Block, Block, Rank + Rope) },
+                CuSeqlensQ = tensors.I32([0, 1], 2),
+                SeqLens = tensors.I32([length], 1),
+                BlockTable = tensors.I32([.. Enumerable.Range(0, length / Block).Reverse()], 1, length / Block),
+                NumRows = 1,
+                MaxQueryLen = 1,
+                MaxSeqLen = length,
+                Output = tensors.PoisonActivations(1, Heads, Rank),
+            };
+            ulong lines = Count(() => device.AttentionKernels.MlaDecode(tensors.Context, args), tensors.Context);
+            double floor = ((length * (Rank + Rope) * (long)dtype.ByteSize()) + (Heads * (Rank + Rope) * 2)) / (double)LineBytes;
+            TestContext.Current.TestOutputHelper?.WriteLine($"{target}, {dtype}: {lines} lines read, {lines / floor:F3} of the floor");
+            Assert.InRange(lines, floor * 0.98, floor * 1.1);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Targets))]
     public void No_kernel_keeps_registers_in_memory(string target)
     {
         using var device = (HipGpu)HipDevices.Create(target);
@@ -81,6 +119,9 @@ public sealed class HipKernelCostTests
             ("moe/sort_by_expert.hip", [""], ["sort_by_expert"]),
             ("moe/combine_experts.hip", ["T=BF16 V=8"], ["combine_experts"]),
             ("sampling/sample.hip", [""], ["sample"]),
+            ("attention/flash_varlen.hip", [.. FlashShapes(target)], ["flash_varlen"]),
+            ("attention/flash_varlen_packed.hip", [.. FlashShapes(target)], ["flash_varlen_packed"]),
+            ("attention/mla_decode.hip", [.. LatentShapes(target)], ["mla_decode", "mla_reduce"]),
         ];
         foreach ((string file, string[] instances, string[] kernels) in units)
         {
@@ -94,6 +135,16 @@ public sealed class HipKernelCostTests
             }
         }
     }
+
+    /// <summary>Heads of 64 and 128 dims, of 256, whose V takes a wave of 32 two slices, and of MLA.</summary>
+    private static IEnumerable<string> FlashShapes(string target) =>
+        ["T=BF16 DIM=64 ROPE=0 VDIM=64", "T=BF16 DIM=128 ROPE=0 VDIM=128", $"T=BF16 DIM=256 ROPE=0 VDIM={(target == EmulatedGpu.Gfx942 ? 256 : 128)}", "T=BF16 DIM=192 ROPE=64 VDIM=128"];
+
+    /// <summary>Rows of 576 dims in 16 and in 8 bits, for 16 columns and where registers allow for 64.</summary>
+    private static IEnumerable<string> LatentShapes(string target) =>
+        from columns in target == EmulatedGpu.Gfx942 ? new[] { 1, 4 } : [1]
+        from cache in new[] { -1, 0 }
+        select $"T=BF16 CACHE={cache} DIM=576 VDIM=512 COLUMNS={columns}";
 
     private static ulong Count(Action launch, DeviceContext context)
     {

@@ -10,7 +10,7 @@
 constexpr int kPackedWaves = 4;
 constexpr int kPackedThreads = kPackedWaves * kWave;
 constexpr int kChunks = (DIM + 31) / 32;
-constexpr int kTiles = kWave == 64 || DIM <= 128 ? 2 : 1;  // of 16 keys: LDS decides
+constexpr int kTiles = kWave == 64 || DIM <= 64 ? 2 : 1;  // of 16 keys: LDS decides
 constexpr int kKeys = 16 * kTiles;
 constexpr int kKeyStride = 32 * kChunks + 8;               // 16 bytes more: rows start in different banks
 constexpr int kValueStride = kKeys + (kFragK == 4 ? 4 : 8);
@@ -136,7 +136,7 @@ template <class A> DEVICE void attend(const FlashVarlenArgs& args, PackedLds& ld
                     for (int w = 0; w < kFragK / 2; w++) infinite |= find_infinite<A>(a.w[w]);
                     if (lanes_any(infinite != 0)) {
                         Frag sees = seen_keys<A>(seen[s]);
-                        add_infinite<A>(a, sees, out[o]);
+                        add_infinite<A>(a, sees, p, out[o]);
                         for (int w = 0; w < kFragK / 2; w++) a.w[w] = finite2<A>(a.w[w]);
                     }
                 }

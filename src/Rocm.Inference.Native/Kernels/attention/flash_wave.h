@@ -102,13 +102,16 @@ private:
                 }
                 if (lanes_any(infinite != 0)) {
                     Frag sees = seen_keys<A>(seen);
-                    _Pragma("unroll") for (int j = 0; j < kVec; j++) add_infinite<A>(column_of(words, j), sees, out[slab * kVec + j]);
+                    _Pragma("unroll") for (int j = 0; j < kVec; j++) add_infinite<A>(column_of(words, j), sees, p, out[slab * kVec + j]);
                     for (int t = 0; t < kFragK; t++) {
                         for (int i = 0; i < kVec / 2; i++) words[t][i] = finite2<A>(words[t][i]);
                     }
                 }
             }
-            _Pragma("unroll") for (int j = 0; j < kVec; j++) out[slab * kVec + j] = mma<A>(column_of(words, j), p, out[slab * kVec + j]);
+            _Pragma("unroll") for (int j = 0; j < kVec; j++) {
+                out[slab * kVec + j] = mma<A>(column_of(words, j), p, out[slab * kVec + j]);
+                finish_first(out[slab * kVec + j], p.w[0]);
+            }
         }
     }
 

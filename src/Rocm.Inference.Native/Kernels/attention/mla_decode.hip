@@ -51,7 +51,7 @@ struct MlaLds {
     __attribute__((aligned(16))) u16 queries[kQueryInLds ? 16 * kRowStride : 8];
     i64 rows[kMlaKeys];  // elements from the cache's start to the rows of the next step
 };
-static_assert(sizeof(MlaLds) <= 65536 + 256);
+static_assert(sizeof(MlaLds) <= 65536);
 
 // The columns of a group. Groups are numbered so that row r starts at cu[r]·N / width + r: surplus numbers are empty.
 struct MlaGroup {
@@ -169,15 +169,17 @@ template <class A, class Kv> struct MlaWave {
         if (lanes_any(factor != 1)) {
             _Pragma("unroll") for (int o = 0; o < kOut; o++) out[o] *= factor;
         }
+        // All weights before the values: as halves they take half the registers.
+        Frag weights[2];
         _Pragma("unroll") for (int s = 0; s < 2; s++) {
-            Frag weights;
             _Pragma("unroll") for (int i = 0; i < kFragK; i++) {
                 p[s][i] = exp2_fast(p[s][i] - shift);
                 sum += p[s][i];
             }
-            _Pragma("unroll") for (int i = 0; i < kFragK / 2; i++) weights.w[i] = pack2(A::round(p[s][2 * i]), A::round(p[s][2 * i + 1]));
-            add_values(s, weights, uneven, seen[s]);
+            _Pragma("unroll") for (int i = 0; i < kFragK / 2; i++) weights[s].w[i] = pack2(A::round(p[s][2 * i]), A::round(p[s][2 * i + 1]));
         }
+        finish_first(sum, weights[1].w[kFragK / 2 - 1]);
+        _Pragma("unroll") for (int s = 0; s < 2; s++) add_values(s, weights[s], uneven, seen[s]);
     }
 
     __device__ inline void add_values(int tile, Frag weights, bool uneven, u32 seen) {
@@ -207,13 +209,16 @@ template <class A, class Kv> struct MlaWave {
                     constexpr u32 one = __is_same(A, BF16) ? 0x3F80u : 0x3C00u;
                     Frag sees;
                     for (int i = 0; i < kFragK / 2; i++) sees.w[i] = (seen >> (2 * i) & 1) * one | (seen >> (2 * i + 1) & 1) * (one << 16);
-                    _Pragma("unroll") for (int j = 0; j < kVec; j++) add_infinite<A>(column_of(words, j), sees, out[slab * kVec + j]);
+                    _Pragma("unroll") for (int j = 0; j < kVec; j++) add_infinite<A>(column_of(words, j), sees, weights, out[slab * kVec + j]);
                     for (int t = 0; t < kFragK; t++) {
                         for (int i = 0; i < kVec / 2; i++) words[t][i] = finite2<A>(words[t][i]);
                     }
                 }
             }
-            _Pragma("unroll") for (int j = 0; j < kVec; j++) out[slab * kVec + j] = mma<A>(column_of(words, j), weights, out[slab * kVec + j]);
+            _Pragma("unroll") for (int j = 0; j < kVec; j++) {
+                out[slab * kVec + j] = mma<A>(column_of(words, j), weights, out[slab * kVec + j]);
+                finish_first(out[slab * kVec + j], weights.w[0]);
+            }
         }
     }
 

@@ -24,8 +24,8 @@ template <class A> DEVICE Frag seen_keys(u32 seen) {
     return from_acc<A>(flags);
 }
 
-// What the infinities and NaNs of v, 16 dims × 16 keys of V, do to the queries that see their keys.
-template <class A> DEVICE void add_infinite(Frag v, Frag& sees, Acc& out) {
+// What the infinities and NaNs of v, 16 dims × 16 keys of V, do to the queries that see their keys with the weights p, of which 0 makes NaN of infinity.
+template <class A> DEVICE void add_infinite(Frag v, Frag& sees, Frag p, Acc& out) {
     constexpr int m = HalfBits<A>::kMantissa;
     constexpr u32 mantissa = 0x00010001u * ((1u << m) - 1);
     for (int sign = 0; sign < 2; sign++) {
@@ -40,4 +40,16 @@ template <class A> DEVICE void add_infinite(Frag v, Frag& sees, Acc& out) {
         for (int i = 0; i < kAcc; i++) out[i] += counts[i] > 0 ? sign == 0 ? kInfinity : -kInfinity : 0.0f;
         finish_first(out, sees.w[0]);
     }
+    u32 any = 0;
+    Frag marks;
+    for (int i = 0; i < kFragK / 2; i++) {
+        u32 weight = (((p.w[i] & ~kTopBits) + ~kTopBits) | p.w[i]) & kTopBits, found = find_infinite<A>(v.w[i]);
+        p.w[i] = sees.w[i] & ~((weight >> 15) * 0xFFFFu);
+        marks.w[i] = (found >> 1) - (found >> (15 - m));
+        any |= p.w[i];
+    }
+    if (!lanes_any(any != 0)) return;
+    Acc counts = mma<A>(marks, p, acc_zero());
+    for (int i = 0; i < kAcc; i++) out[i] += counts[i] > 0 ? __builtin_nanf("") : 0.0f;
+    finish_first(out, sees.w[0]);
 }

@@ -38,6 +38,18 @@ public sealed class InferenceSessionOptions
     [EnumDataType(typeof(AttentionPreset))]
     public AttentionPreset AttentionPreset { get; set; }
 
+    /// <summary>
+    /// Where AITER, AMD's library of assembly kernels, is installed: a checkout, a site-packages folder or an hsa folder. Backends named after it take its
+    /// kernels where they fit, and run without them where not; <see cref="InferenceSession.Attention"/> tells which.
+    /// </summary>
+    /// <value>Default: the environment variable <c>ROCM_INFERENCE_AITER_PATH</c>, else AITER's own variables and the usual Python folders.</value>
+    [StringLength(4096, MinimumLength = 1)]
+    public string? AiterPath { get; set; }
+
+    /// <summary>Which of AITER's kernels may run. What is chosen depends on shapes alone, so that equal sessions run equal kernels.</summary>
+    [EnumDataType(typeof(AiterKernelUse))]
+    public AiterKernelUse AiterKernels { get; set; }
+
     /// <summary>Longest sequence, prompt and answer together, in tokens.</summary>
     /// <value>Default: what the model was made for, reduced to what the KV cache can hold.</value>
     [Range(1, 16 * 1024 * 1024)]

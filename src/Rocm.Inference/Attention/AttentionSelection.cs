@@ -14,8 +14,19 @@ public sealed record RefusedAttentionBackend(string Name, IReadOnlyList<string> 
 /// <summary>Which kernels compute the rows of one phase.</summary>
 /// <param name="Name">The rows: "prefill" (no context yet), "extend" (many new tokens on a context) or "decode" (few new tokens on a context).</param>
 /// <param name="Primitives">The kernels, in the order in which they run.</param>
-/// <param name="Provider">Whose kernels: "cpu", or "hip" on a GPU.</param>
-public sealed record AttentionPhase(string Name, string Primitives, string Provider);
+/// <param name="Provider">Whose kernels: "cpu", "hip" (this library's) or "aiter" (AMD's assembly kernels, where they are installed and fit).</param>
+public sealed record AttentionPhase(string Name, string Primitives, string Provider)
+{
+    /// <summary>Why AITER's kernels do not run the phase, where the backend would take them; empty otherwise.</summary>
+    public IReadOnlyList<string> ProviderReasons { get; init; } = [];
+
+    /// <inheritdoc/>
+    public override string ToString()
+    {
+        string text = $"{Name}: {Primitives} ({Provider})";
+        return ProviderReasons.Count == 0 ? text : $"{text[..^1]}, not aiter: {string.Join(" ", ProviderReasons)})";
+    }
+}
 
 /// <summary>Which attention backend runs, why, and why no other does.</summary>
 public sealed record AttentionSelection
@@ -40,7 +51,7 @@ public sealed record AttentionSelection
     {
         var text = new StringBuilder(Name).Append(" (").Append(Reason).Append(')');
         foreach (AttentionPhase phase in Phases)
-            text.Append("; ").Append(phase.Name).Append(": ").Append(phase.Primitives).Append(" (").Append(phase.Provider).Append(')');
+            text.Append("; ").Append(phase);
         foreach (RefusedAttentionBackend refused in Refused)
             text.Append("; not ").Append(refused.Name).Append(": ").AppendJoin(", ", refused.Reasons);
         return text.ToString();

@@ -54,6 +54,12 @@ public interface IDevice : IDisposable
     /// <summary>Attention primitives, see <see cref="IAttentionKernels"/>.</summary>
     internal IAttentionKernels AttentionKernels { get; }
 
+    /// <summary>Attention primitives for the backends that are named after AITER: its kernels where the device has some that fit, the device's own else.</summary>
+    internal IAttentionKernels AiterAttentionKernels => AttentionKernels;
+
+    /// <summary>Whose kernels <see cref="AiterAttentionKernels"/> takes for a primitive of a layer group.</summary>
+    internal KernelProvider ProviderOf(AiterPrimitive primitive, AttentionSpec spec) => new(Kind == DeviceKind.Cpu ? "cpu" : "hip", []);
+
     /// <summary>Logits to token ids, see <see cref="ISamplingKernels"/>.</summary>
     internal ISamplingKernels SamplingKernels { get; }
 

@@ -27,7 +27,7 @@ internal sealed record ChosenDevice(IDevice Device, string Reason, IDisposable? 
 /// <param name="probe">Looks for the HIP runtime and its devices.</param>
 /// <param name="open">Opens one of them.</param>
 internal sealed class DeviceSelector(
-    ILoggerFactory loggers, Func<HipRuntimeReport> probe, Func<HipRuntimeReport, HipDeviceInfo, IDevice> open)
+    ILoggerFactory loggers, Func<HipRuntimeReport> probe, Func<HipRuntimeReport, HipDeviceInfo, InferenceSessionOptions, IDevice> open)
 {
     public DeviceSelector(ILoggerFactory loggers)
         : this(loggers, static () => HipRuntimeProbe.Probe(), HipGpu.Open)
@@ -44,7 +44,7 @@ internal sealed class DeviceSelector(
         List<string> reasons = [.. report.Reasons];
         foreach (HipDeviceInfo device in Candidates(report, settings, reasons))
         {
-            if (TryOpen(report, device, reasons) is not { } gpu) continue;
+            if (TryOpen(report, device, settings, reasons) is not { } gpu) continue;
             return new ChosenDevice(gpu, Reason(settings, device, reasons), gpu);
         }
 
@@ -93,7 +93,7 @@ internal sealed class DeviceSelector(
         return candidates;
     }
 
-    private IDevice? TryOpen(HipRuntimeReport report, HipDeviceInfo device, List<string> reasons)
+    private IDevice? TryOpen(HipRuntimeReport report, HipDeviceInfo device, SessionSettings settings, List<string> reasons)
     {
         if (HipGpuSupport.Refusal(device, report) is { } refusal)
         {
@@ -103,7 +103,7 @@ internal sealed class DeviceSelector(
 
         try
         {
-            return open(report, device);
+            return open(report, device, settings.Options);
         }
         catch (HipException exception)
         {

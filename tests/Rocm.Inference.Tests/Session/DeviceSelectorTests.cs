@@ -58,7 +58,7 @@ public sealed class DeviceSelectorTests
     private static ChosenDevice Select(DevicePreference? device, string? variable) =>
         new DeviceSelector(NullLoggerFactory.Instance, () => Nothing, OpenNone).Select(Settings(new() { ModelPath = "m", Device = device }, variable), null);
 
-    private static NamedDevice OpenNone(HipRuntimeReport report, HipDeviceInfo device) => throw new InvalidOperationException("opened");
+    private static NamedDevice OpenNone(HipRuntimeReport report, HipDeviceInfo device, InferenceSessionOptions options) => throw new InvalidOperationException("opened");
 
     private static SessionSettings Settings(InferenceSessionOptions options, string? variable) =>
         SessionSettings.Resolve(options, string.Empty, name => name == SessionSettings.DeviceVariable ? variable : null);

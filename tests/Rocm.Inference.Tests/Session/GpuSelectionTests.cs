@@ -85,7 +85,7 @@ public sealed class GpuSelectionTests
     [Fact]
     public void A_gpu_that_cannot_be_opened_is_a_reason_and_the_processor_takes_its_place()
     {
-        ChosenDevice chosen = Select(new() { Device = DevicePreference.Auto }, Report(Small), (_, _) => throw new HipException("it is busy"));
+        ChosenDevice chosen = Select(new() { Device = DevicePreference.Auto }, Report(Small), (_, _, _) => throw new HipException("it is busy"));
         using IDisposable? share = chosen.Ownership;
         Assert.Equal(DeviceKind.Cpu, chosen.Device.Kind);
         Assert.Equal("no usable GPU: Device 2, GPU 2, cannot be opened: it is busy", chosen.Reason);
@@ -111,13 +111,13 @@ public sealed class GpuSelectionTests
 
     private ChosenDevice Select(InferenceSessionOptions options, params HipDeviceInfo[] devices) => Select(options, Report(devices), Open);
 
-    private static ChosenDevice Select(InferenceSessionOptions options, HipRuntimeReport report, Func<HipRuntimeReport, HipDeviceInfo, IDevice> open)
+    private static ChosenDevice Select(InferenceSessionOptions options, HipRuntimeReport report, Func<HipRuntimeReport, HipDeviceInfo, InferenceSessionOptions, IDevice> open)
     {
         options.ModelPath = "m";
         return new DeviceSelector(NullLoggerFactory.Instance, () => report, open).Select(SessionSettings.Resolve(options, string.Empty, _ => null), null);
     }
 
-    private NamedDevice Open(HipRuntimeReport report, HipDeviceInfo device)
+    private NamedDevice Open(HipRuntimeReport report, HipDeviceInfo device, InferenceSessionOptions options)
     {
         _opened.Add(device.Ordinal);
         return new NamedDevice(DeviceKind.Hip, device.Target!);

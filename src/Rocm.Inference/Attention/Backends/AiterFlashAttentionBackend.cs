@@ -1,3 +1,5 @@
+using Rocm.Inference.Devices;
+
 namespace Rocm.Inference.Attention.Backends;
 
 /// <summary>
@@ -16,8 +18,12 @@ internal sealed class AiterFlashAttentionBackend(ContextWorkspace? workspace = n
 
     public AttentionSupport CheckSupport(AttentionSpec spec, IDevice device) => AttentionChecks.Mha(spec, device, KvLayoutKind.Shuffled);
 
-    public IReadOnlyList<AttentionPhase> DescribePhases(AttentionSpec spec, IDevice device) => PhaseReport.Of(
-        device, "FlashVarlen", "FlashVarlen, then per chunk of context GatherKv, FlashVarlen, MergeStates", "PagedDecode");
+    public IReadOnlyList<AttentionPhase> DescribePhases(AttentionSpec spec, IDevice device) =>
+    [
+        PhaseReport.OfAiter(device, spec, AiterPrimitive.FlashVarlen, "prefill", "FlashVarlen"),
+        PhaseReport.OfAiter(device, spec, AiterPrimitive.FlashVarlen, "extend", "FlashVarlen, then per chunk of context GatherKv, FlashVarlen, MergeStates"),
+        PhaseReport.OfAiter(device, spec, AiterPrimitive.PagedDecode, "decode", "PagedDecode"),
+    ];
 
     public KvCacheLayout GetKvCacheLayout(AttentionSpec spec) =>
         new(KvLayoutKind.Shuffled, BlockSizeMultiple: AttentionChecks.VectorElements(spec.KvDType));

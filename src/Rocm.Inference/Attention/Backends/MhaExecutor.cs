@@ -3,7 +3,10 @@ using Rocm.Inference.Devices;
 namespace Rocm.Inference.Attention.Backends;
 
 /// <summary>What the executors of multi-head backends share: the step, storing K and V, and calls of the paged primitives.</summary>
-internal abstract class MhaExecutor(AttentionSpec spec, AttentionResources resources) : IAttentionExecutor
+/// <param name="spec">The layer group.</param>
+/// <param name="resources">What it works on.</param>
+/// <param name="kernels">The primitives; null for the device's own.</param>
+internal abstract class MhaExecutor(AttentionSpec spec, AttentionResources resources, IAttentionKernels? kernels = null) : IAttentionExecutor
 {
     private ForwardBatch? _batch;
     private ForwardBatchGroup? _group;
@@ -16,7 +19,7 @@ internal abstract class MhaExecutor(AttentionSpec spec, AttentionResources resou
 
     protected AttentionSpec Spec => spec;
 
-    protected IAttentionKernels Kernels { get; } = resources.Device.AttentionKernels;
+    protected IAttentionKernels Kernels { get; } = kernels ?? resources.Device.AttentionKernels;
 
     protected ForwardBatch Batch => _batch ?? throw new InvalidOperationException("Run needs a Plan for the step first.");
 

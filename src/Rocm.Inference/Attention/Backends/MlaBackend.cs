@@ -1,3 +1,5 @@
+using Rocm.Inference.Devices;
+
 namespace Rocm.Inference.Attention.Backends;
 
 /// <summary>
@@ -21,9 +23,15 @@ internal abstract class MlaBackend(string name, MlaPrefillKernel prefill, MlaDec
 
     public IReadOnlyList<AttentionPhase> DescribePhases(AttentionSpec spec, IDevice device)
     {
-        string split = decode == MlaDecodeKernel.FixedSplit ? "fixed segments" : "split by occupancy";
-        return PhaseReport.Of(
-            device, $"{prefill}", $"{prefill}, then per chunk of context GatherKv, {prefill}, MergeStates", $"MlaDecode ({split})");
+        string flash = prefill == MlaPrefillKernel.FlashVarlenPacked ? "FlashVarlenPacked" : "FlashVarlen";
+        string extend = $"{flash}, then per chunk of context GatherKv, {flash}, MergeStates";
+        IReadOnlyList<AttentionPhase> own = PhaseReport.Of(device, flash, extend, "MlaDecode (fixed segments)");
+        return
+        [
+            prefill == MlaPrefillKernel.AiterFlashVarlen ? PhaseReport.OfAiter(device, spec, AiterPrimitive.FlashVarlen, "prefill", flash) : own[0],
+            prefill == MlaPrefillKernel.AiterFlashVarlen ? PhaseReport.OfAiter(device, spec, AiterPrimitive.FlashVarlen, "extend", extend) : own[1],
+            decode == MlaDecodeKernel.FixedSplit ? own[2] : PhaseReport.OfAiter(device, spec, AiterPrimitive.MlaDecode, "decode", "MlaDecode (split by occupancy)"),
+        ];
     }
 
     public KvCacheLayout GetKvCacheLayout(AttentionSpec spec) => new(KvLayoutKind.MlaLatent);

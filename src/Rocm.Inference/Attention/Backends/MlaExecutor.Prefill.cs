@@ -92,7 +92,7 @@ internal sealed partial class MlaExecutor
 
     private void Flash(DeviceContext context, in FlashVarlenArgs args)
     {
-        if (_prefillKernel == MlaPrefillKernel.FlashVarlenPacked) _kernels.FlashVarlenPacked(context, args);
-        else _kernels.FlashVarlen(context, args);
+        if (_prefillKernel == MlaPrefillKernel.FlashVarlenPacked) _flashKernels.FlashVarlenPacked(context, args);
+        else _flashKernels.FlashVarlen(context, args);
     }
 }

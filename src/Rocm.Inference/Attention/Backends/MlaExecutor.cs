@@ -13,6 +13,8 @@ internal sealed partial class MlaExecutor : IAttentionExecutor
     private readonly AttentionSpec _expanded;
     private readonly AttentionResources _resources;
     private readonly IAttentionKernels _kernels;
+    private readonly IAttentionKernels _flashKernels;
+    private readonly IAttentionKernels _decodeKernels;
     private readonly MlaPrefillKernel _prefillKernel;
     private readonly KvSplit _split;
     private readonly ExtendPlan _plan;
@@ -34,6 +36,8 @@ internal sealed partial class MlaExecutor : IAttentionExecutor
         _expanded = MlaWorkspace.Expanded(spec);
         _resources = resources;
         _kernels = resources.Device.AttentionKernels;
+        _flashKernels = prefill == MlaPrefillKernel.AiterFlashVarlen ? resources.Device.AiterAttentionKernels : _kernels;
+        _decodeKernels = decode == MlaDecodeKernel.AiterOccupancySplit ? resources.Device.AiterAttentionKernels : _kernels;
         _prefillKernel = prefill;
         _split = decode == MlaDecodeKernel.FixedSplit ? KvSplit.Fixed : KvSplit.Occupancy;
         DecodeThreshold = MlaWorkspace.DecodeThreshold(spec);
@@ -138,7 +142,7 @@ internal sealed partial class MlaExecutor : IAttentionExecutor
         TensorView query = context.Scratch(output.DType, rows.NumTokens, _spec.NumQoHeads, _spec.KvLoraRank);
         TensorView latent = context.Scratch(output.DType, rows.NumTokens, _spec.NumQoHeads, _spec.KvLoraRank);
         projections.AbsorbQuery(context, inputs.Query.Slice(0, rows.FirstToken, rows.NumTokens), query);
-        _kernels.MlaDecode(context, new MlaDecodeArgs
+        _decodeKernels.MlaDecode(context, new MlaDecodeArgs
         {
             Spec = _spec,
             Query = query,

@@ -10,6 +10,9 @@ internal enum MlaPrefillKernel
 
     /// <summary><see cref="IAttentionKernels.FlashVarlenPacked"/>.</summary>
     FlashVarlenPacked,
+
+    /// <summary><see cref="IAttentionKernels.FlashVarlen"/> of <see cref="IDevice.AiterAttentionKernels"/>.</summary>
+    AiterFlashVarlen,
 }
 
 /// <summary>The kernels that decode latent attention.</summary>
@@ -18,6 +21,6 @@ internal enum MlaDecodeKernel
     /// <summary><see cref="IAttentionKernels.MlaDecode"/> with <see cref="KvSplit.Fixed"/>.</summary>
     FixedSplit,
 
-    /// <summary><see cref="IAttentionKernels.MlaDecode"/> with <see cref="KvSplit.Occupancy"/>.</summary>
-    OccupancySplit,
+    /// <summary><see cref="IAttentionKernels.MlaDecode"/> of <see cref="IDevice.AiterAttentionKernels"/> with <see cref="KvSplit.Occupancy"/>.</summary>
+    AiterOccupancySplit,
 }

@@ -59,9 +59,9 @@ internal static class MlaWorkspace
         var lse = default(ScratchSize);
         lse.Add(sizeof(float), limits.MaxNumTokens, spec.NumQoHeads);
         long flash = lse.Bytes + Math.Max(
-            own.Bytes + device.AttentionKernels.FlashVarlenScratchBytes(expanded, limits, limits.MaxNumTokens),
-            chunk.Bytes + device.AttentionKernels.FlashVarlenScratchBytes(expanded, limits, gathered));
-        return Math.Max(decode.Bytes + device.AttentionKernels.MlaDecodeScratchBytes(spec, limits), flash);
+            own.Bytes + device.AiterAttentionKernels.FlashVarlenScratchBytes(expanded, limits, limits.MaxNumTokens),
+            chunk.Bytes + device.AiterAttentionKernels.FlashVarlenScratchBytes(expanded, limits, gathered));
+        return Math.Max(decode.Bytes + device.AiterAttentionKernels.MlaDecodeScratchBytes(spec, limits), flash);
     }
 
     /// <summary>The spec as flash attention sees it: every head has a key and value of its own.</summary>

@@ -21,7 +21,7 @@ internal sealed class ThreePathExecutor : MhaExecutor
     private BatchRegion _prefill;
 
     public ThreePathExecutor(AttentionSpec spec, AttentionResources resources, ContextWorkspace workspace)
-        : base(spec, resources)
+        : base(spec, resources, resources.Device.AiterAttentionKernels)
     {
         _contextSpec = spec with { HasSinks = false };
         _plan = new ExtendPlan(spec, resources, MaxDecodeTokens, workspace.Tokens(BytesPerContextToken(spec, resources.Device)));
@@ -40,8 +40,8 @@ internal sealed class ThreePathExecutor : MhaExecutor
     {
         long perToken = BytesPerContextToken(spec, device);
         int gathered = workspace.MostTokens(perToken, ExtendPlan.MostRows(limits, MaxDecodeTokens), ExtendPlan.VisibleContext(spec, limits));
-        long decode = device.AttentionKernels.PagedDecodeScratchBytes(spec, limits);
-        long flash = device.AttentionKernels.FlashVarlenScratchBytes(spec, limits, Math.Max(gathered, limits.MaxNumTokens));
+        long decode = device.AiterAttentionKernels.PagedDecodeScratchBytes(spec, limits);
+        long flash = device.AiterAttentionKernels.FlashVarlenScratchBytes(spec, limits, Math.Max(gathered, limits.MaxNumTokens));
         var extend = default(ScratchSize);
         extend.Add(sizeof(float), 2L * limits.MaxNumTokens, spec.NumQoHeads);
         extend.Add(device.ActivationDType.ByteSize(), limits.MaxNumTokens, (long)spec.NumQoHeads * spec.VHeadDim);

@@ -1,4 +1,6 @@
+using Rocm.Inference.Devices.Hip.Aiter;
 using Rocm.Inference.Devices.Hip.Attention;
+using Rocm.Inference.Native.Aiter;
 using Rocm.Inference.Native.Handles;
 using Rocm.Inference.Native.Hip;
 using Rocm.Inference.Native.Hiprtc;
@@ -14,28 +16,35 @@ internal sealed class HipGpu : IDevice
 {
     private readonly HipDevice _device;
     private readonly HipWeightPacker _packer;
+    private readonly AiterAttentionKernels _aiter;
 
     /// <summary>Opens a device; compiles and loads nothing yet.</summary>
     /// <param name="device">The GPU.</param>
     /// <param name="compiler">hipRTC behind its cache, for kernels without precompiled code; null: there is none.</param>
-    public HipGpu(HipDevice device, RuntimeKernelCompiler? compiler)
+    /// <param name="aiter">AITER's kernels, owned from here on; null: there are none.</param>
+    /// <param name="aiterAbsence">Why there are none, a sentence.</param>
+    public HipGpu(HipDevice device, RuntimeKernelCompiler? compiler, AiterKernelLibrary? aiter = null, string aiterAbsence = "AITER was not looked for.")
     {
         _device = device;
         Library = new KernelLibrary(device, compiler);
         _packer = new HipWeightPacker(this);
         Kernels = new HipKernels(Library);
-        AttentionKernels = new HipAttentionKernels(this);
+        var attention = new HipAttentionKernels(this);
+        AttentionKernels = attention;
+        _aiter = new AiterAttentionKernels(attention, aiter, aiterAbsence);
         SamplingKernels = new HipSamplingKernels(Library);
     }
 
     /// <summary>Opens a device of the runtime that was found, with its hipRTC, where there is one, and the user's cache of compiled kernels.</summary>
     /// <exception cref="HipException">The runtime is too old, or hipRTC does not answer.</exception>
-    public static HipGpu Open(HipRuntimeReport report, HipDeviceInfo device)
+    public static HipGpu Open(HipRuntimeReport report, HipDeviceInfo device, InferenceSessionOptions options)
     {
         HipRuntime runtime = HipRuntime.Of(report);
         RuntimeKernelCompiler? compiler = report.HiprtcVersion is null
             ? null : new RuntimeKernelCompiler(HiprtcCompiler.Load(runtime.LibraryPath, runtime.Version), CodeObjectCache.OfUser());
-        return new HipGpu(runtime.Open(device.Ordinal), compiler);
+        HipDevice opened = runtime.Open(device.Ordinal);
+        AiterKernelLibrary? aiter = OpenAiter(opened, options, out string absence);
+        return new HipGpu(opened, compiler, aiter, absence);
     }
 
     public DeviceKind Kind => DeviceKind.Hip;
@@ -71,7 +80,11 @@ internal sealed class HipGpu : IDevice
 
     IAttentionKernels IDevice.AttentionKernels => AttentionKernels;
 
+    IAttentionKernels IDevice.AiterAttentionKernels => _aiter;
+
     ISamplingKernels IDevice.SamplingKernels => SamplingKernels;
+
+    KernelProvider IDevice.ProviderOf(AiterPrimitive primitive, AttentionSpec spec) => _aiter.ProviderOf(primitive, spec);
 
     /// <inheritdoc/>
     public DeviceBuffer Allocate(long sizeBytes)
@@ -113,7 +126,18 @@ internal sealed class HipGpu : IDevice
     public void Dispose()
     {
         _packer.Dispose();
+        _aiter.Dispose();
         Library.Dispose();
+    }
+
+    private static AiterKernelLibrary? OpenAiter(HipDevice device, InferenceSessionOptions options, out string absence)
+    {
+        absence = $"AITER's kernels are not wanted (option {nameof(InferenceSessionOptions.AiterKernels)}).";
+        if (options.AiterKernels == AiterKernelUse.Never) return null;
+        AiterLocation location = AiterInstallation.Locate(AiterSearch.FromEnvironment(options.AiterPath));
+        absence = location.ToString();
+        return location.Installation is { } installation
+            ? AiterKernelLibrary.Open(device, installation, options.AiterKernels == AiterKernelUse.Any, out absence) : null;
     }
 
     private DeviceMemoryHandle AllocateMemory(long bytes)

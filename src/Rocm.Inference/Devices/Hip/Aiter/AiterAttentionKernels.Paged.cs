@@ -1,0 +1,71 @@
+using System.Collections.Immutable;
+using Rocm.Inference.Native.Aiter;
+
+namespace Rocm.Inference.Devices.Hip.Aiter;
+
+/// <summary>PagedDecode by pa_fwd.</summary>
+internal sealed partial class AiterAttentionKernels
+{
+    // Contexts of 241 to 255 come out wrong of kernels for blocks of 16, see AiterPagedDecode.IsWrong: batches that may hold one are ours.
+    private const int FirstWrongLength = 241;
+
+    public void PagedDecode(DeviceContext context, in PagedAttentionArgs args)
+    {
+        if (Serving(args) is not { } decode)
+        {
+            _own.PagedDecode(context, args);
+            return;
+        }
+
+        KvCacheView cache = args.Cache;
+        decode.Launch(HipContext.Of(context).Stream, new AiterPagedArguments
+        {
+            Output = args.Output.Address,
+            Query = args.Query.Address,
+            Keys = cache.Key.Address,
+            Values = cache.Value.Address,
+            BlockTable = args.BlockTable.Address,
+            ContextLengths = args.SeqLens.Address,
+            Sequences = args.NumRows,
+            BlockTableStride = (int)args.BlockTable.Stride(0),
+            QueryRowBytes = (int)args.Query.Stride(0) * DType.BF16.ByteSize(),
+            BlockBytes = (int)cache.Key.Stride(0) * DType.BF16.ByteSize(),
+            HeadBytes = (int)cache.Key.Stride(1) * DType.BF16.ByteSize(),
+            Scale = args.Spec.SoftmaxScale,
+        });
+    }
+
+    public long PagedDecodeScratchBytes(AttentionSpec spec, in BatchLimits limits) => _own.PagedDecodeScratchBytes(spec, limits);
+
+    /// <summary>AITER's kernel for a call, or null. Its rows are single tokens, one after the other from the first token of the operands.</summary>
+    private AiterPagedDecode? Serving(in PagedAttentionArgs args)
+    {
+        AttentionSpec spec = args.Spec;
+        if (_library is null || args.NumRows == 0 || args.MaxQueryLen != 1 || args.Rows == AttentionRows.MultiToken || args.Cache.Layout != KvLayoutKind.Shuffled) return null;
+        if (args.Query.DType != DType.BF16 || args.Query.Stride(1) != spec.HeadDim || !args.Output.IsContiguous) return null;
+        AiterPagedDecode? kernel = Paged(ShapeOf(spec, args.Cache.BlockSize, args.Cache.Key.Count * args.Cache.Key.DType.ByteSize())).Kernel;
+        return kernel is { HasWrongContexts: true } && args.MaxSeqLen >= FirstWrongLength ? null : kernel;
+    }
+
+    private (AiterPagedDecode? Kernel, ImmutableArray<string> Reasons) Paged(in AiterPagedShape shape)
+    {
+        if (_paged.TryGetValue(shape, out (AiterPagedDecode? Kernel, ImmutableArray<string> Reasons) known)) return known;
+        // Their scales are one for each token; a cache of this library has one for each tensor or head.
+        if (shape.Cache is AiterDType.Fp8) known = (null, ["AITER's kernels over 8-bit caches want a scale for every token; the cache has one for a tensor or a head."]);
+        else known = (AiterPagedDecode.TryCreate(_library!, shape, out ImmutableArray<string> reasons), reasons);
+        return _paged[shape] = known;
+    }
+
+    private static AiterPagedShape ShapeOf(AttentionSpec spec, int blockSize, long poolBytes) => new()
+    {
+        Query = AiterDType.Bf16,
+        Cache = TypeOf(spec.KvDType),
+        Heads = spec.NumQoHeads,
+        KvHeads = spec.NumKvHeads,
+        // A value head of another width is refused like a key head of that width.
+        HeadDim = spec.VHeadDim == spec.HeadDim ? spec.HeadDim : spec.VHeadDim,
+        BlockSize = blockSize,
+        PoolBytes = poolBytes,
+        Features = FeaturesOf(spec),
+    };
+}

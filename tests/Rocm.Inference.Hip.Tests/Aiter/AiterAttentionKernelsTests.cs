@@ -1,0 +1,157 @@
+using Rocm.Inference.Devices;
+using Rocm.Inference.Devices.Hip;
+using Rocm.Inference.Native.Aiter;
+using Rocm.Inference.Native.Tests.Aiter;
+using Rocm.Inference.TestKit;
+
+namespace Rocm.Inference.Hip.Tests.Aiter;
+
+/// <summary>Which of a device's attention kernels are AITER's, and that they give what this library's own give.</summary>
+[Collection(AiterCheckout.Collection)]
+public sealed class AiterAttentionKernelsTests(ITestOutputHelper log)
+{
+    private static readonly AttentionSpec _spec = new()
+    {
+        NumQoHeads = 16, NumKvHeads = 2, HeadDim = 128, VHeadDim = 128, SoftmaxScale = 0.07f, DType = DType.BF16, KvDType = DType.BF16, MaxSeqLen = 1024,
+    };
+
+    private static readonly AttentionSpec _latent = new()
+    {
+        Kind = AttentionKind.Mla, NumQoHeads = 16, NumKvHeads = 1, HeadDim = 192, VHeadDim = 128, SoftmaxScale = 0.1f, DType = DType.BF16, KvDType = DType.BF16,
+        KvLoraRank = 512, QkNopeHeadDim = 128, QkRopeHeadDim = 64, MaxSeqLen = 1024,
+    };
+
+    [Fact]
+    public void Without_an_installation_every_phase_is_ours_and_says_where_AITER_was_looked_for()
+    {
+        Assert.SkipWhen(EmulatedGpu.Missing is not null, EmulatedGpu.Missing ?? "");
+        using IDevice gpu = new HipGpu(EmulatedGpu.Instance.Device(EmulatedGpu.Gfx942), EmulatedGpu.Instance.Compiler, null, "AITER was not found. Looked into /nowhere.");
+        foreach (AiterPrimitive primitive in Enum.GetValues<AiterPrimitive>())
+        {
+            KernelProvider provider = gpu.ProviderOf(primitive, _spec);
+            Assert.Equal("hip", provider.Name);
+            Assert.Equal("AITER was not found. Looked into /nowhere.", Assert.Single(provider.Reasons));
+        }
+    }
+
+    [Theory]
+    [InlineData("pa8.co", "pa8_mtp.co", "pa/pa8.co")]
+    [InlineData("pa_asm.csv", null, "No kernel for 8 Bf16 query heads")]
+    public void A_kernel_that_is_missing_is_ours_and_is_named(string missing, string? alsoMissing, string reason)
+    {
+        Assert.SkipWhen(EmulatedGpu.Missing is not null, EmulatedGpu.Missing ?? "");
+        using var simulated = new SimulatedAiter();
+        File.Delete(Path.Combine(simulated.Folder("pa"), missing));
+        if (alsoMissing is not null) File.Delete(Path.Combine(simulated.Folder("pa"), alsoMissing));
+        AiterKernelLibrary? library = AiterKernelLibrary.Open(EmulatedGpu.Instance.Device(EmulatedGpu.Gfx942), simulated.Find(), allowUnproven: false, out string absence);
+        Assert.True(library is not null, absence);
+        using IDevice gpu = new HipGpu(EmulatedGpu.Instance.Device(EmulatedGpu.Gfx942), EmulatedGpu.Instance.Compiler, library);
+        KernelProvider provider = gpu.ProviderOf(AiterPrimitive.PagedDecode, _spec);
+        Assert.Equal("hip", provider.Name);
+        Assert.Contains(reason, string.Join(' ', provider.Reasons), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_the_kernels_lack_is_refused_by_name()
+    {
+        using AiterCheckout aiter = AiterCheckout.Open();
+        using IDevice gpu = Create(aiter);
+        Assert.Equal("aiter", gpu.ProviderOf(AiterPrimitive.PagedDecode, _spec).Name);
+        Assert.Equal("aiter", gpu.ProviderOf(AiterPrimitive.FlashVarlen, _spec).Name);
+        Assert.Equal("aiter", gpu.ProviderOf(AiterPrimitive.FlashVarlen, _latent).Name);
+        foreach ((AttentionSpec spec, string reason) in ((AttentionSpec, string)[])[
+            (_spec with { SlidingWindow = 128 }, "SlidingWindow"), (_spec with { HasSinks = true }, "Sinks"), (_spec with { HeadDim = 64, VHeadDim = 64 }, "64"),
+            (_spec with { KvDType = DType.F8E4M3Fnuz }, "scale for every token")])
+        {
+            KernelProvider provider = gpu.ProviderOf(AiterPrimitive.PagedDecode, spec);
+            Assert.Equal("hip", provider.Name);
+            Assert.Contains(reason, string.Join(' ', provider.Reasons), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void Decode_is_right_at_every_context_also_where_the_kernel_is_not()
+    {
+        using AiterCheckout aiter = AiterCheckout.Open();
+        using IDevice gpu = Create(aiter);
+        using var tensors = new PoisonedTensors(gpu, 64 << 20);
+        var random = new TestRandom(71);
+        int[] contexts = [1, 16, 17, 200, 240, 241, 248, 255, 256, 300];
+        const int Block = 16, Width = 20;
+        int used = 1;
+        int[] table = new int[contexts.Length * Width];
+        for (int r = 0; r < contexts.Length; r++)
+            for (int b = 0; b * Block < contexts[r]; b++) table[(r * Width) + b] = used++;
+
+        float[] stored = tensors.Draw(random, (long)used * Block * _spec.NumKvHeads * 128);
+        var cache = new KvCacheView
+        {
+            Layout = KvLayoutKind.Shuffled, BlockSize = Block,
+            Key = tensors.Activations(stored, used, _spec.NumKvHeads, 16, Block, 8),
+            Value = tensors.Activations([.. stored.Reverse()], used, _spec.NumKvHeads, Block / 8, 128, 8),
+        };
+        var args = new PagedAttentionArgs
+        {
+            Spec = _spec, Cache = cache, NumRows = contexts.Length, MaxQueryLen = 1, MaxSeqLen = 320,
+            Query = tensors.Activations(tensors.Draw(random, contexts.Length * 16 * 128), contexts.Length, 16, 128),
+            CuSeqlensQ = tensors.I32([.. Enumerable.Range(0, contexts.Length + 1)], contexts.Length + 1),
+            SeqLens = tensors.I32(contexts, contexts.Length),
+            BlockTable = tensors.I32(table, contexts.Length, Width),
+            Output = tensors.PoisonActivations(contexts.Length, 16, 128),
+        };
+        log.WriteLine($"seed {random.Seed}");
+        gpu.AttentionKernels.PagedDecode(tensors.Context, args);
+        float[] own = tensors.Read(args.Output);
+        TensorView output = tensors.PoisonActivations(contexts.Length, 16, 128);
+        gpu.AiterAttentionKernels.PagedDecode(tensors.Context, args with { Output = output });
+        Check(own, tensors.Read(output));
+        tensors.Verify();
+    }
+
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(false, false)]
+    [InlineData(true, true)]
+    [InlineData(false, true)]
+    public void Flash_attention_agrees_with_ours_and_so_does_its_LSE(bool causal, bool latent)
+    {
+        using AiterCheckout aiter = AiterCheckout.Open();
+        using IDevice gpu = Create(aiter);
+        using var tensors = new PoisonedTensors(gpu, 64 << 20);
+        var random = new TestRandom(72);
+        int heads = latent ? 4 : 8, kvHeads = latent ? 4 : 2;
+        AttentionSpec spec = latent ? _latent with { NumQoHeads = heads, NumKvHeads = heads } : _spec with { NumQoHeads = heads };
+        int[] queries = [0, 5, 38, 41], keys = causal ? queries : [0, 50, 60, 83];
+        var args = new FlashVarlenArgs
+        {
+            Spec = spec, NumRows = 3, MaxQueryLen = 33, MaxKeyLen = 50, Causal = causal,
+            Query = tensors.Activations(tensors.Draw(random, 41 * heads * 128), 41, heads, 128),
+            QueryRope = latent ? tensors.Activations(tensors.Draw(random, 41 * heads * 64), 41, heads, 64) : default,
+            Key = tensors.Activations(tensors.Draw(random, keys[^1] * kvHeads * 128), keys[^1], kvHeads, 128),
+            KeyRope = latent ? tensors.Activations(tensors.Draw(random, keys[^1] * 64), keys[^1], 1, 64) : default,
+            Value = tensors.Activations(tensors.Draw(random, keys[^1] * kvHeads * 128), keys[^1], kvHeads, 128),
+            CuSeqlensQ = tensors.I32(queries, 4),
+            CuSeqlensK = tensors.I32(keys, 4),
+            Output = tensors.PoisonActivations(41, heads, 128),
+            Lse = tensors.Poison(DType.F32, heads, 41),
+        };
+        log.WriteLine($"seed {random.Seed}");
+        gpu.AttentionKernels.FlashVarlen(tensors.Context, args);
+        float[] own = tensors.Read(args.Output), ownLse = tensors.Read(args.Lse);
+        FlashVarlenArgs other = args with { Output = tensors.PoisonActivations(41, heads, 128), Lse = tensors.Poison(DType.F32, heads, 41) };
+        gpu.AiterAttentionKernels.FlashVarlen(tensors.Context, other);
+        Check(own, tensors.Read(other.Output));
+        Assert.All(ownLse.Zip(tensors.Read(other.Lse)), pair => Assert.Equal(pair.First, pair.Second, 1e-3));
+        tensors.Verify();
+    }
+
+    private static HipGpu Create(AiterCheckout aiter)
+    {
+        AiterInstallation installation = AiterInstallation.Locate(AiterSearch.FromEnvironment(null)).Installation!;
+        return new HipGpu(aiter.Library.Device, EmulatedGpu.Instance.Compiler, AiterKernelLibrary.Open(aiter.Library.Device, installation, false, out _));
+    }
+
+    // Both round their results to bf16, and their probabilities before the second product.
+    private static void Check(float[] expected, float[] actual) =>
+        new Tolerance(1e-4, 0.02).Check([.. expected.Select(value => (double)value)], actual, "AITER's kernel against ours");
+}

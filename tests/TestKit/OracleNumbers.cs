@@ -31,6 +31,9 @@ internal static class OracleNumbers
         _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, null),
     };
 
+    /// <summary>The nearest values that a type holds.</summary>
+    public static float[] Round(DType dtype, float[] values) => dtype == DType.F32 ? values : [.. values.Select(value => (float)Decode(dtype, Encode(dtype, value)))];
+
     /// <summary>4 exponent and 3 mantissa bits, no infinity.</summary>
     private static double Small(uint bits, int bias)
     {

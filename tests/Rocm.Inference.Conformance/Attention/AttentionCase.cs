@@ -53,7 +53,7 @@ internal sealed class AttentionCase
         for (int r = 0; r < rows.Count; r++)
         {
             AttentionRowCase row = rows[r];
-            _queries[r] = random.Floats((long)row.QueryLen * spec.NumQoHeads * spec.HeadDim);
+            _queries[r] = OracleNumbers.Round(spec.DType, random.Floats((long)row.QueryLen * spec.NumQoHeads * spec.HeadDim));
             int dead = spec.SlidingWindow is { } w ? Math.Max(0, row.PrefixLen - w + 1) : 0;
             for (int b = 0; b * blockSize < row.SeqLen; b++)
                 BlockTable[(r * MaxBlocks) + b] = (b + 1) * blockSize <= dead ? 0 : free[next++];
@@ -131,11 +131,11 @@ internal sealed class AttentionCase
         for (int i = 0; i < parts.Count; i++) offsets[i + 1] = offsets[i] + parts[i].Count;
         int[] lengths = [.. parts.Select(p => Rows[p.Row].PrefixLen + p.First + p.Count)];
         int[] table = [.. parts.SelectMany(p => BlockTable.AsSpan(p.Row * MaxBlocks, MaxBlocks).ToArray())];
-        TensorView output = tensors.Poison(DType.F32, tokens + Padding, Spec.NumQoHeads, Spec.VHeadDim);
+        TensorView output = tensors.PoisonActivations(tokens + Padding, Spec.NumQoHeads, Spec.VHeadDim);
         var args = new PagedAttentionArgs
         {
             Spec = Spec,
-            Query = tensors.F32(query, tokens + Padding, Spec.NumQoHeads, Spec.HeadDim),
+            Query = tensors.Activations(query, tokens + Padding, Spec.NumQoHeads, Spec.HeadDim),
             Cache = Cache(tensors),
             CuSeqlensQ = tensors.I32(offsets, offsets.Length),
             SeqLens = tensors.I32(lengths, lengths.Length),

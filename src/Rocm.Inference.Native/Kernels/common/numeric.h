@@ -23,6 +23,16 @@ DEVICE float rcp_fast(float x) { return __builtin_amdgcn_rcpf(x); }
 DEVICE float rsqrt_fast(float x) { return __builtin_amdgcn_rsqf(x); }
 #endif
 
+// The value, which the compiler may not fuse with what follows: results that must be the same bits in differently compiled code.
+DEVICE float unfused(float x) {
+#if defined(__NVPTX__)
+    __asm__("" : "+f"(x));
+#else
+    __asm__("" : "+v"(x));
+#endif
+    return x;
+}
+
 // 2^exponent for exponents of normal and subnormal results alike.
 DEVICE float power_of_two(int exponent) {
     if (exponent < -126) return exponent < -149 ? 0.0f : as_f32(1u << (exponent + 149));
@@ -46,6 +56,7 @@ struct BF16 {
         u32 rounded = (bits + 0x7FFFu + ((bits >> 16) & 1)) >> 16;
         return (u16)(x == x ? rounded : (bits >> 16) | 0x40u);
     }
+    DEVICE bool is_finite(u16 x) { return (x & 0x7F80u) != 0x7F80u; }
 };
 
 struct F16 {
@@ -53,6 +64,7 @@ struct F16 {
     static constexpr int kBytes = 2;
     DEVICE float widen(u16 x) { return (float)__builtin_bit_cast(_Float16, x); }
     DEVICE u16 round(float x) { return __builtin_bit_cast(u16, (_Float16)x); }
+    DEVICE bool is_finite(u16 x) { return (x & 0x7C00u) != 0x7C00u; }
 };
 
 // 8-bit floats, as in DType: e4m3fn (bias 7, 0x7F is NaN), e4m3fnuz (bias 8, 0x80 is NaN), e5m2 (IEEE-like). Every value is exact in bf16 and f16

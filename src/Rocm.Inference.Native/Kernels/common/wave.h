@@ -25,6 +25,14 @@ DEVICE bool lanes_any(bool value) { return __nvvm_vote_any_sync(~0u, value); }
 template <class Any> DEVICE void finish_before_loads(Any&) {}
 template <class Any> DEVICE void finish_first(Any&, u32&) {}
 DEVICE int hidden(int value) { return value; }
+
+DEVICE void schedule_barrier() {}
+
+// A value that all lanes of the wave have: kept once for all.
+DEVICE int wave_uniform(int value) { return value; }
+
+// An element at an address that all lanes have, of memory that the kernel does not write.
+DEVICE int load_scalar(const int* address) { return *address; }
 #else
 DEVICE int lane_index() {
     if constexpr (kWave == 64) return (int)__builtin_amdgcn_mbcnt_hi(~0u, __builtin_amdgcn_mbcnt_lo(~0u, 0));
@@ -38,6 +46,17 @@ DEVICE void wave_sync() {
     __builtin_amdgcn_fence(__ATOMIC_RELEASE, "wavefront");
     __builtin_amdgcn_wave_barrier();
 }
+
+// Nothing is moved across by the compiler: bounds the registers of loads that it would hoist.
+DEVICE void schedule_barrier() { __builtin_amdgcn_sched_barrier(0); }
+
+DEVICE u32 lane_read(u32 value, int lane) { return (u32)__builtin_amdgcn_ds_bpermute(lane << 2, (int)value); }
+
+// A value that all lanes of the wave have: kept once for all.
+DEVICE int wave_uniform(int value) { return __builtin_amdgcn_readfirstlane(value); }
+
+// An element at an address that all lanes have, of memory that the kernel does not write.
+DEVICE int load_scalar(const int* address) { return *(const __attribute__((address_space(4))) int*)(u64)address; }
 
 // The value of lane (own index ^ mask).
 template <int kMask> DEVICE u32 lane_xor(u32 value) {

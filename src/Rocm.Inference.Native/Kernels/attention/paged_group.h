@@ -37,6 +37,7 @@ struct PagedAttentionArgs {
     int max_units;           // of a row
     int num_splits;          // groups in z
     int num_heads;           // groups in y: KV heads · slices
+    int min_length, max_length;   // rows of other lengths are skipped
 };
 
 // States of a column or of many: largest score and sum of weights (values lie elsewhere).
@@ -268,6 +269,8 @@ template <class A, class Kv, int kLayout, int kBlock, int kDim, int kVDim, int k
         PagedGroup group = {args, lds, kv_head, slice, Block::find(args.query, group_x())};
         if (group.block.num_columns == 0 || is_filtered(args.row_filter, group.block.query_len)) return;
         Sight sight = group.look();
+        int length = sight.prefix + group.block.query_len;
+        if (length < args.min_length || length > args.max_length) return;
         if constexpr (kReduce) group.reduce(sight);
         else if (group_z() < sight.num_units) group.run(sight);
     }

@@ -6,8 +6,9 @@ namespace Rocm.Inference.Devices.Hip.Aiter;
 /// <summary>PagedDecode by pa_fwd.</summary>
 internal sealed partial class AiterAttentionKernels
 {
-    // Contexts of 241 to 255 come out wrong of kernels for blocks of 16, see AiterPagedDecode.IsWrong: batches that may hold one are ours.
+    // Contexts that come out wrong of kernels for blocks of 16, see AiterPagedDecode.IsWrong.
     private const int FirstWrongLength = 241;
+    private const int LastWrongLength = 255;
 
     public void PagedDecode(DeviceContext context, in PagedAttentionArgs args)
     {
@@ -33,6 +34,9 @@ internal sealed partial class AiterAttentionKernels
             HeadBytes = (int)cache.Key.Stride(1) * DType.BF16.ByteSize(),
             Scale = args.Spec.SoftmaxScale,
         });
+
+        // Rows of these lengths are computed again, by what the device knows of their lengths: a recorded step meets others when it is replayed.
+        if (decode.HasWrongContexts && args.MaxSeqLen >= FirstWrongLength) _own.PagedDecode(context, args, FirstWrongLength, LastWrongLength);
     }
 
     public long PagedDecodeScratchBytes(AttentionSpec spec, in BatchLimits limits) => _own.PagedDecodeScratchBytes(spec, limits);
@@ -43,8 +47,7 @@ internal sealed partial class AiterAttentionKernels
         AttentionSpec spec = args.Spec;
         if (_library is null || args.NumRows == 0 || args.MaxQueryLen != 1 || args.Rows == AttentionRows.MultiToken || args.Cache.Layout != KvLayoutKind.Shuffled) return null;
         if (args.Query.DType != DType.BF16 || args.Query.Stride(1) != spec.HeadDim || !args.Output.IsContiguous) return null;
-        AiterPagedDecode? kernel = Paged(ShapeOf(spec, args.Cache.BlockSize, args.Cache.Key.Count * args.Cache.Key.DType.ByteSize())).Kernel;
-        return kernel is { HasWrongContexts: true } && args.MaxSeqLen >= FirstWrongLength ? null : kernel;
+        return Paged(ShapeOf(spec, args.Cache.BlockSize, args.Cache.Key.Count * args.Cache.Key.DType.ByteSize())).Kernel;
     }
 
     private (AiterPagedDecode? Kernel, ImmutableArray<string> Reasons) Paged(in AiterPagedShape shape)

@@ -27,14 +27,20 @@ internal sealed partial class HipAttentionKernels
 
     public void PagedDecode(DeviceContext context, in PagedAttentionArgs args) => Attend(context, args, KvSplit.Fixed);
 
+    /// <summary>The same for rows of some lengths; others are left alone. The device looks at the lengths.</summary>
+    internal void PagedDecode(DeviceContext context, in PagedAttentionArgs args, int minLength, int maxLength) =>
+        Attend(context, args, KvSplit.Fixed, minLength, maxLength);
+
     public long UnifiedAttentionScratchBytes(AttentionSpec spec, in BatchLimits limits) => PagedPlan.ScratchBytes(spec, limits, gpu.WaveSize);
 
     public long PagedDecodeScratchBytes(AttentionSpec spec, in BatchLimits limits) => PagedPlan.ScratchBytes(spec, limits, gpu.WaveSize);
 
-    private void Attend(DeviceContext context, in PagedAttentionArgs args, KvSplit split)
+    private void Attend(DeviceContext context, in PagedAttentionArgs args, KvSplit split, int minLength = 0, int maxLength = int.MaxValue)
     {
         if (args.NumRows == 0 || args.MaxQueryLen == 0) return;
         PagedArgs kernelArgs = Describe(args);
+        kernelArgs.MinLength = minLength;
+        kernelArgs.MaxLength = maxLength;
         if (args.Rows != AttentionRows.MultiToken && (args.MaxQueryLen == 1 || args.NumRows > 1))
             Attend(context, args, split, kernelArgs, AttentionRows.SingleToken);
         if (args.Rows != AttentionRows.SingleToken && args.MaxQueryLen > 1)
@@ -127,6 +133,6 @@ internal sealed partial class HipAttentionKernels
         public nint Partials;
         public uint BlockMagic, BlockShift;
         public float Scale, SoftCap;
-        public int Window, BlockSize, NumSlices, RowFilter, Unit, MaxUnits, NumSplits, NumHeads;
+        public int Window, BlockSize, NumSlices, RowFilter, Unit, MaxUnits, NumSplits, NumHeads, MinLength, MaxLength;
     }
 }

@@ -16,7 +16,4 @@ internal static class HipDevices
         Assert.SkipWhen(EmulatedGpu.Missing is not null, EmulatedGpu.Missing ?? "");
         return EmulatedGpu.Create(target);
     }
-
-    /// <summary>How many of so many cases to run: emulation is slow. ROCM_INFERENCE_FULL_CONFORMANCE=1 runs them all.</summary>
-    public static int Sample(int all, int few) => Environment.GetEnvironmentVariable("ROCM_INFERENCE_FULL_CONFORMANCE") == "1" ? all : Math.Min(all, few);
 }

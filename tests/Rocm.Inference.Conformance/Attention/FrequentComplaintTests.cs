@@ -102,14 +102,15 @@ public sealed class FrequentComplaintTests : IDisposable
     [InlineData("gfx1100")]
     [InlineData("gfx1151")]
     [InlineData("gfx1201")]
-    public void C6_A_radeon_is_refused_with_a_reason_before_anything_runs(string architecture)
+    public void C6_A_radeon_is_refused_what_does_not_fit_its_registers_before_anything_runs(string architecture)
     {
-        // No kernel of this version runs on a GPU: what stands in for limits of registers and LDS is that nothing is accepted which cannot run.
         var radeon = new NamedDevice(DeviceKind.Hip, architecture);
         foreach (IAttentionBackend backend in LibraryBackends.Create())
         {
-            AttentionSpec spec = backend.Kind == AttentionKind.Mla ? BackendCells.Mla(16) : BackendCells.Mha(8, 1, 128);
-            Assert.StartsWith($"device not supported: {architecture}", Assert.Single(backend.CheckSupport(spec, radeon).Reasons), StringComparison.Ordinal);
+            AttentionSpec spec = (backend.Kind == AttentionKind.Mla ? BackendCells.Mla(16) : BackendCells.Mha(8, 1, 128)) with { DType = DType.BF16 };
+            Assert.True(backend.CheckSupport(spec, radeon).IsSupported);
+            AttentionSpec large = spec with { HeadDim = 1024, QkNopeHeadDim = spec.QkNopeHeadDim == 0 ? 0 : 1024 - spec.QkRopeHeadDim };
+            Assert.StartsWith("head_size not supported on a GPU: 1024", Assert.Single(backend.CheckSupport(large, radeon).Reasons), StringComparison.Ordinal);
         }
     }
 

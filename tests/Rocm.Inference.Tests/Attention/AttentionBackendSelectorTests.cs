@@ -84,11 +84,12 @@ public sealed class AttentionBackendSelectorTests
     {
         var gpu = new NamedDevice(DeviceKind.Hip, "gfx942");
 
-        (IAttentionBackend backend, AttentionSelection selection) = new AttentionBackendSelector([(new StubBackend("MINE"), 0)]).Select([Spec], gpu, null);
+        (IAttentionBackend backend, AttentionSelection selection) =
+            new AttentionBackendSelector([(new StubBackend("MINE"), 0)]).Select([Spec with { DType = DType.F16 }], gpu, null);
 
         Assert.Equal("MINE", backend.Name);
         Assert.Equal(7, selection.Refused.Count);
-        Assert.All(selection.Refused, r => Assert.Contains("device not supported: gfx942 (Hip); this version runs on the CPU device", r.Reasons));
+        Assert.All(selection.Refused, r => Assert.Contains("dtype not supported: F16; this device computes in BF16", r.Reasons));
     }
 
     [Fact]

@@ -107,13 +107,21 @@ public sealed class AttentionDecisionTableTests
     }
 
     [Fact]
-    public void This_versions_backends_refuse_every_gpu_and_say_that_it_is_the_device()
+    public void A_gpu_takes_bf16_activations_and_caches_of_bf16_and_fp8_and_names_what_its_kernels_cannot_do()
     {
         var gpu = new NamedDevice(DeviceKind.Hip, "gfx942");
         foreach (IAttentionBackend backend in LibraryBackends.Create())
         {
-            AttentionSpec spec = backend.Kind == AttentionKind.Mla ? Mla : Mha;
-            Assert.Equal(["device not supported: gfx942 (Hip); this version runs on the CPU device"], backend.CheckSupport(spec, gpu).Reasons);
+            AttentionSpec spec = (backend.Kind == AttentionKind.Mla ? Mla : Mha) with { DType = DType.BF16 };
+            Assert.True(backend.CheckSupport(spec, gpu).IsSupported);
+            Assert.True(backend.CheckSupport(spec with { KvDType = DType.F8E4M3Fn, HasKvScales = true }, gpu).IsSupported);
+            Assert.Equal(["dtype not supported: F32; this device computes in BF16"], backend.CheckSupport(spec with { DType = DType.F32 }, gpu).Reasons);
+            foreach (DType type in (DType[])[DType.F32, DType.F16])
+            {
+                Assert.Equal(
+                    [$"kv_cache_dtype not supported on a GPU: {type}; one of BF16, F8E4M3Fn, F8E4M3Fnuz, F8E5M2"],
+                    backend.CheckSupport(spec with { KvDType = type }, gpu).Reasons);
+            }
         }
     }
 

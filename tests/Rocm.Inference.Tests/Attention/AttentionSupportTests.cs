@@ -168,7 +168,7 @@ public sealed class AttentionSupportTests
         {
             text.Append("| ").Append(feature);
             foreach (IAttentionBackend backend in backends) text.Append(" | ").Append(Cell(backend.CheckSupport(spec, Cpu)));
-            string[] gpu = [.. backends.Select(backend => Cell(backend.CheckSupport(spec, Gpu))).Distinct()];
+            string[] gpu = [.. backends.Select(backend => Cell(backend.CheckSupport(spec with { DType = Gpu.ActivationDType }, Gpu))).Distinct()];
             text.Append(" | ").Append(gpu.Length == 1 ? gpu[0] : "some").Append(" |\n");
         }
     }

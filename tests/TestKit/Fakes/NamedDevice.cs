@@ -17,7 +17,7 @@ internal sealed class NamedDevice(DeviceKind kind, string architecture) : IDevic
 
     public long AvailableMemoryBytes => 1L << 34;
 
-    public DType ActivationDType => DType.F32;
+    public DType ActivationDType => kind == DeviceKind.Cpu ? DType.F32 : DType.BF16;
 
     IKernels IDevice.Kernels => throw new NotSupportedException("This device does not compute.");
 

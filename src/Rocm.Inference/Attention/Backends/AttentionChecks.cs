@@ -1,3 +1,5 @@
+using Rocm.Inference.Devices.Hip.Attention;
+
 namespace Rocm.Inference.Attention.Backends;
 
 /// <summary>What the library's backends check, in one vocabulary: a reason begins with what is not supported and says what was found.</summary>
@@ -81,8 +83,8 @@ internal static class AttentionChecks
             reasons.Add($"KV scales not supported with a {spec.KvDType} cache; they belong to fp8 caches");
         }
 
-        if (device.Kind != DeviceKind.Cpu) reasons.Add($"device not supported: {device.Name} ({device.Kind}); this version runs on the CPU device");
-        else if (spec.DType != device.ActivationDType) reasons.Add($"dtype not supported: {spec.DType}; this device computes in {device.ActivationDType}");
+        if (device.Kind == DeviceKind.Hip) HipAttentionLimits.Check(spec, reasons);
+        if (spec.DType != device.ActivationDType) reasons.Add($"dtype not supported: {spec.DType}; this device computes in {device.ActivationDType}");
     }
 
     private static bool IsCacheType(DType type) => type is DType.F32 or DType.F16 or DType.BF16 || type.IsFloat8();

@@ -1,4 +1,4 @@
-using Rocm.Inference.Devices.Hip.Attention;
+using Rocm.Inference.Devices;
 
 namespace Rocm.Inference.Attention.Backends;
 

@@ -1,4 +1,4 @@
-namespace Rocm.Inference.Devices.Hip.Attention;
+namespace Rocm.Inference.Devices;
 
 /// <summary>What a GPU's attention kernels cannot do of what <see cref="AttentionSpec"/> can say, as reasons for refusing it at load.</summary>
 internal static class HipAttentionLimits

@@ -123,11 +123,14 @@ public abstract class UnifiedAttentionConformance
         const int Total = 23, Heads = 14, Dim = 64;
         int seed = 300 + (int)cache + (int)layout;
         using IDevice device = CreateDevice(2);
-        var c = new AttentionCase(new TestRandom(seed), Spec(Heads, 2, Dim, Dim) with { KvDType = cache }, 16, [new(150, Total)], layout);
         using var tensors = new PoisonedTensors(device, 1024);
+        Assert.SkipUnless(PoisonedTensors.CacheTypes(device).Contains(cache), $"{device.Name} has no caches of {cache}.");
+        var c = new AttentionCase(new TestRandom(seed), Spec(Heads, 2, Dim, Dim) with { KvDType = cache }, 16, [new(150, Total)], layout);
         float[] whole = c.Run(tensors, [(0, 0, Total)])[0];
-        Tolerance.F32.Check(c.Expected(0), whole, $"seed {seed}: {c.Description}");
-        foreach (int count in new[] { 1, 4, 5, 16 })
+        // A probability near 1 is rounded by 2^−9 in bf16, and times a value of 3 at most: in so many elements some are that far off.
+        Tolerance tolerance = device.Kind == DeviceKind.Cpu ? tensors.AttentionTolerance : tensors.AttentionTolerance with { Absolute = 3.0 / 512 };
+        tolerance.Check(c.Expected(0), whole, $"seed {seed}: {c.Description}");
+        foreach (int count in device.Kind == DeviceKind.Cpu ? new[] { 1, 4, 5, 16 } : [16])
         {
             for (int first = 0; first < Total; first += count)
             {

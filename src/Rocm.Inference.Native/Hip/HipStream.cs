@@ -140,9 +140,7 @@ internal sealed unsafe class HipStream(HipDevice device, StreamHandle handle) : 
             _capture = null;
             nint captured = 0;
             int ended = HipApi.hipStreamEndCapture(handle, &captured);
-            // One that is refused may leave the stream capturing, and useless: the second attempt is to end that.
-            if (ended != HipStatus.Success) _ = HipApi.hipStreamEndCapture(handle, &captured);
-            graph.Adopt(captured);
+            graph.Adopt(ended == HipStatus.Success ? captured : 0);
             if (!recorded || ended != HipStatus.Success) graph.Dispose();
             // An error of the callback explains more than the end of the capture that it spoiled.
             if (recorded) HipStatus.ThrowIfFailed(ended, device.Ordinal, "HipApi.hipStreamEndCapture(handle)");

@@ -267,8 +267,7 @@ int hipStreamEndCapture(Object *stream, Object **graph) {
   Object *g = is(stream, STREAM) ? stream->capture : 0;
   int status = enter(__func__);
   *graph = 0;
-  /* Asking again after a failure is no misuse: whether the capture has ended then is not said. */
-  if (!g) return status ? status : 401;
+  if (!g) WRONG(400);
   stream->capture = 0;
   if (!status && g->invalid) status = 901;
   if (status) return destroy(g, GRAPH, 1), status;

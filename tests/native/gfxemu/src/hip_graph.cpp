@@ -33,18 +33,22 @@ GFXEMU_API int hipStreamBeginCapture(void *handle, int mode) {
   return 0;
 }
 GFXEMU_API int hipStreamEndCapture(void *handle, void **graph) {
-  GFXEMU_CALL;
+  // A capture ends even when its end fails: a scripted failure is answered after it.
+  Runtime &rt = Runtime::instance();
+  std::lock_guard hold(rt.lock);
+  int failed = rt.enter(__func__);
   Stream *s = rt.stream(handle);
   if (graph) *graph = nullptr;
-  if (!s) return rt.done(InvalidHandle);
-  if (!s->capture) return rt.done(401);
-  if (!s->origin) return rt.done(CaptureUnmatched);
+  if (!s) return rt.done(failed ? failed : InvalidHandle);
+  if (!s->capture) return rt.done(failed ? failed : 401);
+  if (!s->origin) return rt.done(failed ? failed : CaptureUnmatched);
   auto captured = s->capture;
   bool invalidated = false;
   for (Stream *t : rt.streams)
     if (t->capture == captured) { invalidated |= t->invalidated; t->capture.reset(); t->invalidated = false; }
   s->origin = false;
   if (s->mode == 0) rt.global_captures--;
+  if (failed) return rt.done(failed);
   if (invalidated) return rt.done(CaptureInvalidated);
   if (graph) {
     auto *g = new Graph(*captured);

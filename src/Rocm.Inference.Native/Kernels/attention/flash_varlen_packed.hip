@@ -24,25 +24,6 @@ struct PackedLds {
 };
 static_assert(sizeof(PackedLds) <= 65536);
 
-// Columns of a group: numbered so that row r starts at cu[r]·G / width + r. Answers the wave's tile; is_empty tells of the group.
-DEVICE QueryTile find_tile(const QueryArgs& args, int group, int& group_column) {
-    constexpr int width = 16 * kPackedWaves;
-    int low = 0, high = args.num_rows - 1;
-    while (low < high) {
-        int middle = (low + high + 1) / 2;
-        if ((int)((i64)args.cu_seqlens[middle] * args.gqa_ratio / width) + middle <= group) low = middle;
-        else high = middle - 1;
-    }
-    QueryTile tile;
-    tile.row = low;
-    tile.first_token = args.cu_seqlens[low];
-    tile.query_len = args.cu_seqlens[low + 1] - tile.first_token;
-    group_column = (group - (int)((i64)tile.first_token * args.gqa_ratio / width) - low) * width;
-    tile.is_empty = group_column < 0 || group_column >= tile.query_len * args.gqa_ratio;
-    tile.first_column = group_column + 16 * wave_index();
-    return tile;
-}
-
 // Queries in LDS are to be read where they are used, not kept in registers around the loop.
 template <class Q> DEVICE Q read_again(Q query) {
     if constexpr (Q::kLdsElements > 0) query.lds += hidden(0);
@@ -50,9 +31,11 @@ template <class Q> DEVICE Q read_again(Q query) {
 }
 
 template <class A> DEVICE void attend(const FlashVarlenArgs& args, PackedLds& lds) {
-    int kv_head = group_y(), v_begin = group_z() * VDIM, v_dim = min_of(VDIM, args.v_dim - v_begin), group_column;
-    QueryTile tile = find_tile(args.query, group_x(), group_column);
+    int kv_head = group_y(), v_begin = group_z() * VDIM, v_dim = min_of(VDIM, args.v_dim - v_begin);
+    QueryTile tile = QueryTile::find<16 * kPackedWaves>(args.query, group_x());
     if (tile.is_empty) return;
+    int group_column = tile.first_column;
+    tile.first_column += 16 * wave_index();
     FlashRow row = FlashRow::find(args, tile.row, tile.query_len);
     int ratio = args.query.gqa_ratio, last_column = min_of(group_column + 16 * kPackedWaves, tile.query_len * ratio) - 1;
     KeySpan all = row.span(args, group_column / ratio, last_column / ratio);

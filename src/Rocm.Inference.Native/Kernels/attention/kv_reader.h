@@ -76,50 +76,8 @@ template <class A, int kType> struct KvTypeOf { typedef Kv8<A, kType> type; };
 template <class A> struct KvTypeOf<A, -1> { typedef Kv16<A> type; };
 template <class A, int kType> using KvOf = typename KvTypeOf<A, kType>::type;
 
-// A row's blocks.
-struct BlockTable {
-    const int* blocks;
-    int block_size;
-    // Block and offset of a position.
-    __device__ inline i64 block(int position) const { return blocks[(u32)position / (u32)block_size]; }
-    __device__ inline int offset(int position) const { return (u32)position % (u32)block_size; }
-};
-
-// Paged cache. kByDims: V has tokens next to each other (VectorizedX, Shuffled); blocks are then multiples of 16.
-template <class A, class Kv, bool kByDims> struct PagedReader {
-    static constexpr bool kValuesByDims = kByDims;
-    KvTensor key;
-    KvTensor value;
-    BlockTable table;
-    int head;
-
-    // 8 elements of K from dim c on; c is a multiple of 8.
-    __device__ inline u32x4 key8(int position, int c) const {
-        i64 element = table.block(position) * key.block_stride + head * key.head_stride + table.offset(position) * key.token_stride
-            + (c / key.chunk) * key.chunk_stride + c % key.chunk;
-        return Kv::load8(key.base + element * Kv::kBytes);
-    }
-
-    // 8 (4) elements of V from dim c on, of one token.
-    __device__ inline const u8* value_address(int position, int c) const {
-        return value.base + (table.block(position) * value.block_stride + head * value.head_stride + table.offset(position) * value.token_stride + c) * Kv::kBytes;
-    }
-    __device__ inline u32x4 value8(int position, int c) const { return Kv::load8(value_address(position, c)); }
-    __device__ inline u32x2 value4(int position, int c) const { return Kv::load4(value_address(position, c)); }
-
-    // 4 (8) tokens of one dim from a position on that is a multiple of 4 (8).
-    __device__ inline const u8* tokens_address(int position, int c) const {
-        int t = table.offset(position);
-        return value.base + (table.block(position) * value.block_stride + head * value.head_stride + c * value.dim_stride
-            + (t / value.chunk) * value.chunk_stride + t % value.chunk) * Kv::kBytes;
-    }
-    __device__ inline u32x2 tokens4(int position, int c) const { return Kv::load4(tokens_address(position, c)); }
-    __device__ inline u32x4 tokens8(int position, int c) const { return Kv::load8(tokens_address(position, c)); }
-};
-
 // Contiguous K and V of one row [S, heads, dim] in the activation type; K's last dims may lie apart (MLA's k_pe, shared by the heads).
 template <class A> struct DenseReader {
-    static constexpr bool kValuesByDims = false;
     const u16* key;        // first key of the row, own head
     const u16* key_rope;   // null = none
     const u16* value;
@@ -133,6 +91,4 @@ template <class A> struct DenseReader {
     }
     __device__ inline u32x4 value8(int position, int c) const { return load16(value + (i64)(position - first_position) * value_stride + c); }
     __device__ inline u32x2 value4(int position, int c) const { return *(const u32x2*)(value + (i64)(position - first_position) * value_stride + c); }
-    __device__ inline u32x2 tokens4(int, int) const { return {}; }
-    __device__ inline u32x4 tokens8(int, int) const { return {}; }
 };

@@ -58,23 +58,11 @@ struct MlaGroup {
     QueryTile tile;  // of the first 16 columns
     int prefix, end; // position of the row's first query; keys that the last column sees
 
-    DEVICE int start(const QueryArgs& args, int row) { return (int)((i64)args.cu_seqlens[row] * args.gqa_ratio / (16 * COLUMNS)) + row; }
-
     DEVICE MlaGroup find(const MlaDecodeArgs& args, int group) {
-        int low = 0, high = args.query.num_rows - 1;
-        while (low < high) {
-            int middle = (low + high + 1) / 2;
-            if (start(args.query, middle) <= group) low = middle;
-            else high = middle - 1;
-        }
         MlaGroup result;
         QueryTile& tile = result.tile;
-        tile.row = low;
-        tile.first_token = args.query.cu_seqlens[low];
-        tile.query_len = args.query.cu_seqlens[low + 1] - tile.first_token;
-        tile.first_column = (group - start(args.query, low)) * (16 * COLUMNS);
-        tile.is_empty = tile.first_column < 0 || tile.first_column >= tile.query_len * args.query.gqa_ratio;
-        result.prefix = args.seq_lens[low] - tile.query_len;
+        tile = QueryTile::find<16 * COLUMNS>(args.query, group);
+        result.prefix = args.seq_lens[tile.row] - tile.query_len;
         result.end = result.prefix + min_of(tile.query_len - 1, (tile.first_column + 16 * COLUMNS - 1) / args.query.gqa_ratio) + 1;
         return result;
     }

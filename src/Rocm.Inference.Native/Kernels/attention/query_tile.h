@@ -1,6 +1,6 @@
 // Query rows of a wave: 16 columns of (token, head of the group) pairs of one row of the batch.
 #pragma once
-#include "attention_core.h"
+#include "kv_reader.h"
 
 struct QueryArgs {
     const u16* query;        // [T, Hq, D]
@@ -14,7 +14,8 @@ struct QueryArgs {
     int head_dim;            // all dims
 };
 
-// A wave's place in the batch. Tiles are numbered so that row r starts at cu[r]·G / 16 + r: surplus numbers are empty, and no work list is needed.
+// A wave's place in the batch, or, with more than 16 columns, that of a group whose waves share them. Tiles of kWidth columns are numbered so that row r
+// starts at cu[r]·G / kWidth + r: surplus numbers are empty, and no work list is needed.
 struct QueryTile {
     int row;
     int first_token;   // of the row, in the step
@@ -22,20 +23,20 @@ struct QueryTile {
     int first_column;  // within the row's query_len · G columns
     bool is_empty;
 
-    DEVICE int start(const QueryArgs& args, int row) { return (int)((i64)args.cu_seqlens[row] * args.gqa_ratio / 16) + row; }
+    template <int kWidth> DEVICE int start(const QueryArgs& args, int row) { return (int)((i64)args.cu_seqlens[row] * args.gqa_ratio / kWidth) + row; }
 
-    DEVICE QueryTile find(const QueryArgs& args, int tile) {
+    template <int kWidth = 16> DEVICE QueryTile find(const QueryArgs& args, int tile) {
         int low = 0, high = args.num_rows - 1;
         while (low < high) {
             int middle = (low + high + 1) / 2;
-            if (start(args, middle) <= tile) low = middle;
+            if (start<kWidth>(args, middle) <= tile) low = middle;
             else high = middle - 1;
         }
         QueryTile result;
         result.row = low;
         result.first_token = args.cu_seqlens[low];
         result.query_len = args.cu_seqlens[low + 1] - result.first_token;
-        result.first_column = (tile - start(args, low)) * 16;
+        result.first_column = (tile - start<kWidth>(args, low)) * kWidth;
         result.is_empty = result.first_column >= result.query_len * args.gqa_ratio || result.first_column < 0;
         return result;
     }

@@ -47,7 +47,7 @@ template <class T> DEVICE Frag from_acc(Acc p) {
     return {{pack2(T::round(p[0]), T::round(p[1])), pack2(T::round(p[2]), T::round(p[3]))}};
 }
 
-#elif defined(__GFX12__)
+#elif defined(__GFX12__) || defined(__NVPTX__)
 
 constexpr int kAcc = 8;
 constexpr int kFragK = 8;
@@ -57,36 +57,8 @@ struct Frag { u32 w[4]; };
 DEVICE int acc_row(int i) { return tile_half() * 8 + i; }
 DEVICE int frag_k(int i) { return tile_half() * 8 + i; }
 
-template <class T> DEVICE Acc mma(Frag a, Frag b, Acc c);
-template <> DEVICE_SPECIAL Acc mma<BF16>(Frag a, Frag b, Acc c) {
-    return __builtin_amdgcn_wmma_f32_16x16x16_bf16_w32_gfx12(__builtin_bit_cast(s16x8, a), __builtin_bit_cast(s16x8, b), c);
-}
-template <> DEVICE_SPECIAL Acc mma<F16>(Frag a, Frag b, Acc c) {
-    return __builtin_amdgcn_wmma_f32_16x16x16_f16_w32_gfx12(__builtin_bit_cast(f16x8, a), __builtin_bit_cast(f16x8, b), c);
-}
-
-struct Frag32 { Frag f[2]; };
-constexpr int kLoad32 = 2;
-DEVICE int load32_k(int i) { return i * 16 + tile_half() * 8; }
-DEVICE Frag32 make_frag32(const u32x4* loads) {
-    return {{{{loads[0][0], loads[0][1], loads[0][2], loads[0][3]}}, {{loads[1][0], loads[1][1], loads[1][2], loads[1][3]}}}};
-}
-
-template <class T> DEVICE Frag from_acc(Acc p) {
-    return {{pack2(T::round(p[0]), T::round(p[1])), pack2(T::round(p[2]), T::round(p[3])),
-             pack2(T::round(p[4]), T::round(p[5])), pack2(T::round(p[6]), T::round(p[7]))}};
-}
-
-#elif defined(__NVPTX__)  // operands as on gfx12; the product by shuffles: right, not fast
-
-constexpr int kAcc = 8;
-constexpr int kFragK = 8;
-typedef f32x8 Acc;
-struct Frag { u32 w[4]; };
-
-DEVICE int acc_row(int i) { return tile_half() * 8 + i; }
-DEVICE int frag_k(int i) { return tile_half() * 8 + i; }
-
+#if defined(__NVPTX__)
+// By shuffles: right, not fast.
 template <class T> DEVICE Acc mma(Frag a, Frag b, Acc c) {
     u32 column[8];
     for (int w = 0; w < 4; w++) {
@@ -105,6 +77,15 @@ template <class T> DEVICE Acc mma(Frag a, Frag b, Acc c) {
     }
     return c;
 }
+#else
+template <class T> DEVICE Acc mma(Frag a, Frag b, Acc c);
+template <> DEVICE_SPECIAL Acc mma<BF16>(Frag a, Frag b, Acc c) {
+    return __builtin_amdgcn_wmma_f32_16x16x16_bf16_w32_gfx12(__builtin_bit_cast(s16x8, a), __builtin_bit_cast(s16x8, b), c);
+}
+template <> DEVICE_SPECIAL Acc mma<F16>(Frag a, Frag b, Acc c) {
+    return __builtin_amdgcn_wmma_f32_16x16x16_f16_w32_gfx12(__builtin_bit_cast(f16x8, a), __builtin_bit_cast(f16x8, b), c);
+}
+#endif
 
 struct Frag32 { Frag f[2]; };
 constexpr int kLoad32 = 2;

@@ -25,7 +25,7 @@ internal sealed record BenchOptions(int Threads, int Repetitions, int VectorBits
           make-model OUT --shape 15m|1.1b | --config FILE [--dtype bf16|f32] [--seed N]   writes a model folder with random weights
           session MODEL [--threads N] [--prompt 512] [--generate 128] [--streams 1,4,16,32] [--repeat N]   a session on a model folder
           hip-host [--library FILE] [--code FILE --kernel NAME]   host cost of kernel launches, into a library that does nothing
-          kernel-report [--all] [--output FILE]   registers, spills and inner loops of the compiled GPU kernels, and counts from the emulator
+          kernel-report [--all] [--aiter PATH] [--output FILE]   registers, spills and inner loops of the compiled GPU kernels, and counts from the emulator
           tokenizer MODEL [--text FILE] [--repeat N]   encoding and decoding of English text
         """;
 

@@ -37,6 +37,15 @@ public sealed class KernelReportTests
         Assert.Equal(shapes[EmulatedGpu.Gfx942], shapes[EmulatedGpu.Gfx1100]);
     }
 
+    [Fact]
+    public void Attention_that_AITER_has_kernels_for_is_reported_beside_them()
+    {
+        ILookup<string, string> rows = Rows("AITER's code objects beside ours").ToLookup(row => row["whose"] == "ours" ? "ours" : "aiter", row => $"{row["kernel"]} {row["shape"]}");
+        Assert.Equal(rows["ours"], rows["aiter"]);
+        foreach (string kernel in (string[])["PagedDecode", "MlaDecode", "FlashVarlen"])
+            Assert.Contains(rows["ours"], row => row.StartsWith(kernel, StringComparison.Ordinal));
+    }
+
     /// <summary>Rows of the table below a heading, by column.</summary>
     private static List<Dictionary<string, string>> Rows(string heading)
     {

@@ -10,7 +10,7 @@ internal readonly record struct PagedRow(int PrefixLen, int QueryLen)
 
 /// <summary>
 /// A random paged cache on a device and on the host. Blocks are shuffled; slots that no sequence uses and positions that every query's window has passed
-/// are NaN, and entries of the block table past the end point nowhere.
+/// are NaN (see <see cref="SelfTestLane.HasClearedCache"/>), and entries of the block table past the end point nowhere.
 /// </summary>
 internal sealed class PagedCache
 {
@@ -29,8 +29,8 @@ internal sealed class PagedCache
         MaxBlocks = rows.Max(row => Blocks(row.SeqLen, block)) + 1;
         NumBlocks = used + 3;
         _layout = new ReferenceCacheLayout(shape.Layout, spec.KvDType, NumBlocks, block, spec.NumKvHeads, spec.HeadDim, spec.VHeadDim);
-        _key = HostTensor.Poisoned(spec.KvDType, _layout.KeyShape);
-        _value = isLatent ? null : HostTensor.Poisoned(spec.KvDType, _layout.ValueShape);
+        _key = Empty(lane, spec.KvDType, _layout.KeyShape);
+        _value = isLatent ? null : Empty(lane, spec.KvDType, _layout.ValueShape);
         _keyScales = Scales(lane.Random, spec, isLatent ? 1 : spec.NumKvHeads);
         _valueScales = isLatent ? [] : Scales(lane.Random, spec, 1);
         _table = new int[rows.Count * MaxBlocks];
@@ -89,6 +89,8 @@ internal sealed class PagedCache
         long slot = Slot(row, position);
         for (int c = 0; c < values.Length; c++) values[c] = _value[_layout.Value(slot, head, c)] * scale;
     }
+
+    private static HostTensor Empty(SelfTestLane lane, DType type, long[] shape) => lane.HasClearedCache ? new HostTensor(type, shape) : HostTensor.Poisoned(type, shape);
 
     private static int Blocks(int tokens, int blockSize) => (tokens + blockSize - 1) / blockSize;
 

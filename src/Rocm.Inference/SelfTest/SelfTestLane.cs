@@ -1,3 +1,5 @@
+using Rocm.Inference.Devices;
+
 namespace Rocm.Inference.SelfTest;
 
 /// <summary>
@@ -15,12 +17,21 @@ internal sealed class SelfTestLane : IDisposable
     public SelfTestLane(IDevice device, ulong seed)
     {
         Device = device;
+        AttentionKernels = device.AttentionKernels;
         Random = new SelfTestRandom(seed);
         _guard.AsSpan().Fill(GuardByte);
         Context = Own(device.CreateContext(64));
     }
 
     public IDevice Device { get; }
+
+    /// <summary>The attention kernels that are checked: the device's own, unless others are to stand in for them.</summary>
+    public IAttentionKernels AttentionKernels { get; init; }
+
+    /// <summary>
+    /// Slots of a cache that no token has are zero, as those of a fresh cache are, and not NaN: AITER's kernels multiply them by zero.
+    /// </summary>
+    public bool HasClearedCache { get; init; }
 
     public SelfTestRandom Random { get; }
 

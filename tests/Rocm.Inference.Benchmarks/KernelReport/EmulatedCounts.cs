@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using Rocm.Inference.Devices.Hip;
 using Rocm.Inference.Native.Kernels;
-using Rocm.Inference.SelfTest;
 using Rocm.Inference.TestKit;
 
 namespace Rocm.Inference.Benchmarks.KernelReport;
@@ -11,14 +10,6 @@ namespace Rocm.Inference.Benchmarks.KernelReport;
 internal static class EmulatedCounts
 {
     public const string Heading = "## From the emulator";
-
-    // Places in gfxemuGetCounters.
-    private const int Launches = 0;
-    private const int LinesRead = 3;
-    private const int LinesWritten = 4;
-    private const int FirstClass = 7;
-    private const int MatrixClass = 5;
-    private const int LineBytes = 64;
 
     public static void Append(StringBuilder text)
     {
@@ -50,20 +41,8 @@ internal static class EmulatedCounts
 
     private static void Append(StringBuilder text, HipGpu gpu, string target, EmulatedCase one)
     {
-        using var lane = new SelfTestLane(gpu, seed: 1);
-        PreparedCheck prepared = one.Check.Prepare(lane);
-        using DeviceContext context = gpu.CreateContext(prepared.ArenaBytes);
-        lane.Context.Synchronize();
-        ulong[] before = EmulatedGpu.Instance.Counters();
-        prepared.Run(context);
-        context.Synchronize();
-        ulong[] counts = [.. EmulatedGpu.Instance.Counters().Zip(before, (now, then) => now - then)];
-        double error = prepared.Compare();
-        if (error > 1) throw new InvalidOperationException($"{one.Check.Kernel} {one.Check.Shape} is wrong on {target}: {error} times the allowed error.");
-        ulong instructions = 0;
-        foreach (ulong count in counts.AsSpan(FirstClass)) instructions += count;
-        double share = (counts[LinesRead] + counts[LinesWritten]) * (double)LineBytes / prepared.Bytes;
-        text.Append(CultureInfo.InvariantCulture, $"| {one.Check.Kernel} | {one.Check.Shape} | {target} | {counts[Launches]} | {instructions} | {counts[FirstClass + MatrixClass]} ");
-        text.Append(CultureInfo.InvariantCulture, $"| {instructions / one.Work:0.##} per {one.Unit} | {share:0.00} |\n");
+        EmulatedMeasure measure = EmulatedMeasure.Of(gpu, one.Check, gpu.AttentionKernels);
+        text.Append(CultureInfo.InvariantCulture, $"| {one.Check.Kernel} | {one.Check.Shape} | {target} | {measure.Launches} | {measure.Instructions} | {measure.MatrixInstructions} ");
+        text.Append(CultureInfo.InvariantCulture, $"| {measure.Instructions / one.Work:0.##} per {one.Unit} | {measure.LineShare:0.00} |\n");
     }
 }

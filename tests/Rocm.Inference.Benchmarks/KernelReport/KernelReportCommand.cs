@@ -18,15 +18,17 @@ internal static class KernelReportCommand
         if (EmulatedGpu.Missing is { } reason) throw new InvalidOperationException(reason);
         string file = arguments.Text("--output") ?? ReportFile;
         var text = new StringBuilder(Introduction);
-        AppendStatic(text, arguments.Has("--all") || !File.Exists(file) ? [] : RowsOf(file));
+        string[] known = File.Exists(file) ? File.ReadAllLines(file) : [];
+        AppendStatic(text, arguments.Has("--all") ? [] : RowsOf(known));
         EmulatedCounts.Append(text);
+        AiterCounts.Append(text, arguments.Text("--aiter"), known);
         File.WriteAllText(file, text.ToString());
         Console.WriteLine(file);
     }
 
     /// <summary>Rows of a report by what stands in their first three columns: instance, source and target.</summary>
-    private static Dictionary<string, List<string>> RowsOf(string file) =>
-        File.ReadLines(file).SkipWhile(line => line != CompilerHeading).TakeWhile(line => line != EmulatedCounts.Heading).Where(line => line.StartsWith('|'))
+    private static Dictionary<string, List<string>> RowsOf(string[] report) =>
+        report.SkipWhile(line => line != CompilerHeading).TakeWhile(line => line != EmulatedCounts.Heading).Where(line => line.StartsWith('|'))
             .GroupBy(line => string.Join('|', line.Split('|')[1..4].Select(cell => cell.Trim()))).ToDictionary(group => group.Key, group => group.ToList());
 
     /// <summary>Compiles what has no row yet, or another source than its row.</summary>

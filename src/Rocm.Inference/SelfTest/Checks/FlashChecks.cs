@@ -60,7 +60,7 @@ internal static class FlashChecks
                 Output = output,
                 Lse = lse,
             };
-            IAttentionKernels kernels = lane.Device.AttentionKernels;
+            IAttentionKernels kernels = lane.AttentionKernels;
             void Run(DeviceContext context)
             {
                 if (isPacked) kernels.FlashVarlenPacked(context, args);
@@ -93,7 +93,7 @@ internal static class FlashChecks
                 return Math.Max(meter.Worst(), lseMeter.Worst());
             }
 
-            var limits = new BatchLimits(tokens, rows.Count, Math.Max(1, rows.Max(row => row.SeqLen)));
+            var limits = new BatchLimits(tokens + NumPadding, rows.Count, Math.Max(1, rows.Max(row => row.SeqLen)));
             return new PreparedCheck(Run, Compare, q.Bytes.Length + kv.Bytes.Length + kr.Bytes.Length + (tokens * (long)heads * ((valueDim * lane.Activation.ByteSize()) + 4)))
             {
                 ArenaBytes = kernels.FlashVarlenScratchBytes(spec, limits, keys),

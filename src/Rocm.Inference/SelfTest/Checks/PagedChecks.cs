@@ -42,7 +42,7 @@ internal static class PagedChecks
                 AlibiSlopes = step.Slopes is null ? default : lane.Upload(step.Slopes),
                 Output = step.Output,
             };
-            IAttentionKernels kernels = lane.Device.AttentionKernels;
+            IAttentionKernels kernels = lane.AttentionKernels;
             bool isDecode = kernel == nameof(IAttentionKernels.PagedDecode);
             void Run(DeviceContext context)
             {
@@ -77,9 +77,9 @@ internal static class PagedChecks
                 Output = step.Output,
                 Lse = step.Lse,
             };
-            return new PreparedCheck(c => c.Device.AttentionKernels.MlaDecode(c, args), () => step.Compare(MostTokens, withLse: true), step.Bytes)
+            return new PreparedCheck(c => lane.AttentionKernels.MlaDecode(c, args), () => step.Compare(MostTokens, withLse: true), step.Bytes)
             {
-                ArenaBytes = lane.Device.AttentionKernels.MlaDecodeScratchBytes(spec, step.Limits),
+                ArenaBytes = lane.AttentionKernels.MlaDecodeScratchBytes(spec, step.Limits),
             };
         });
 

@@ -25,6 +25,9 @@ internal sealed class AiterMlaDecode
 
     internal AiterMlaTraits Traits { get; }
 
+    /// <summary>Query heads that the kernel wants.</summary>
+    internal int Heads => _shape.Heads;
+
     /// <summary>Why no kernel serves a shape, a sentence each; whether there is a file is another question.</summary>
     internal static ImmutableArray<string> Refusals(in AiterMlaShape shape)
     {

@@ -17,14 +17,14 @@ public sealed record RefusedAttentionBackend(string Name, IReadOnlyList<string> 
 /// <param name="Provider">Whose kernels: "cpu", "hip" (this library's) or "aiter" (AMD's assembly kernels, where they are installed and fit).</param>
 public sealed record AttentionPhase(string Name, string Primitives, string Provider)
 {
-    /// <summary>Why AITER's kernels do not run the phase, where the backend would take them; empty otherwise.</summary>
+    /// <summary>Why AITER's kernels do not run the phase, where the backend would take them, or what of it they leave to others; a sentence each.</summary>
     public IReadOnlyList<string> ProviderReasons { get; init; } = [];
 
     /// <inheritdoc/>
     public override string ToString()
     {
         string text = $"{Name}: {Primitives} ({Provider})";
-        return ProviderReasons.Count == 0 ? text : $"{text[..^1]}, not aiter: {string.Join(" ", ProviderReasons)})";
+        return ProviderReasons.Count == 0 ? text : $"{text[..^1]}{(Provider == "aiter" ? "; " : ", not aiter: ")}{string.Join(" ", ProviderReasons)})";
     }
 }
 

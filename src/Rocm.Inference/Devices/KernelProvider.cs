@@ -15,5 +15,5 @@ internal enum AiterPrimitive
 
 /// <summary>Whose kernels run a primitive.</summary>
 /// <param name="Name">"cpu", "hip" or "aiter".</param>
-/// <param name="Reasons">Why not AITER's, a sentence each; empty where they run, and on devices that have none.</param>
+/// <param name="Reasons">Why not AITER's, or where they run what they leave to others, a sentence each; empty on devices that have none.</param>
 internal sealed record KernelProvider(string Name, IReadOnlyList<string> Reasons);

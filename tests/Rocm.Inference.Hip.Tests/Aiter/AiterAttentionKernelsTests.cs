@@ -51,6 +51,32 @@ public sealed class AiterAttentionKernelsTests(ITestOutputHelper log)
         Assert.Contains(reason, string.Join(' ', provider.Reasons), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("mla16.co", 16, "mla/mla16.co")]
+    [InlineData("mla_asm.csv", 16, "No kernel that splits contexts is listed for 16 Bf16 heads")]
+    [InlineData(null, 17, "No kernel that splits contexts is listed for 32 Bf16 heads")]
+    [InlineData(null, 200, "up to 128 heads, not 200")]
+    public void A_latent_kernel_that_is_missing_is_ours_and_is_named(string? missing, int heads, string reason)
+    {
+        Assert.SkipWhen(EmulatedGpu.Missing is not null, EmulatedGpu.Missing ?? "");
+        using var simulated = new SimulatedAiter();
+        if (missing is not null) File.Delete(Path.Combine(simulated.Folder("mla"), missing));
+        AiterKernelLibrary? library = AiterKernelLibrary.Open(EmulatedGpu.Instance.Device(EmulatedGpu.Gfx942), simulated.Find(), allowUnproven: false, out string absence);
+        Assert.True(library is not null, absence);
+        using IDevice gpu = new HipGpu(EmulatedGpu.Instance.Device(EmulatedGpu.Gfx942), EmulatedGpu.Instance.Compiler, library);
+        KernelProvider provider = gpu.ProviderOf(AiterPrimitive.MlaDecode, _latent with { NumQoHeads = heads });
+        Assert.Equal("hip", provider.Name);
+        Assert.Contains(reason, string.Join(' ', provider.Reasons), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_latent_cache_of_more_bytes_than_the_kernels_address_is_refused()
+    {
+        var shape = new AiterMlaShape { Query = AiterDType.Bf16, Cache = AiterDType.Bf16, Heads = 16, PoolBytes = 1L << 32 };
+        Assert.Empty(AiterMlaDecode.Refusals(shape));
+        Assert.Contains("address 4294967296 bytes", Assert.Single(AiterMlaDecode.Refusals(shape with { PoolBytes = (1L << 32) + 1 })), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void What_the_kernels_lack_is_refused_by_name()
     {

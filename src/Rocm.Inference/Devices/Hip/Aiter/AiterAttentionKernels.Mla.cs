@@ -1,12 +1,120 @@
+using Rocm.Inference.Native.Aiter;
+
 namespace Rocm.Inference.Devices.Hip.Aiter;
 
-/// <summary>MlaDecode: ours.</summary>
+/// <summary>
+/// MlaDecode by AITER's first stage: a table of tokens and joined queries before, a reduce of the splits after. Heads are padded to a number that AITER has,
+/// rows to the longest of the step; the splits follow the bounds of the step, never its lengths. For what a tile has beyond its context the kernels multiply
+/// row 0 of the cache by zero: it must be finite, as the null block is, which nobody writes.
+/// </summary>
 internal sealed partial class AiterAttentionKernels
 {
-    private const string MlaDecodeReason =
-        "AITER's MLA decode takes pages of one token and leaves its splits to another kernel; this library does not lay the cache out for it yet.";
+    private const int LatentRowDim = AiterLatentKernels.LatentDim + AiterLatentKernels.RopeDim;
+    private const int MaxLatentQueryLen = 8;
+    private const int MaxLatentSplits = 16;
 
-    public void MlaDecode(DeviceContext context, in MlaDecodeArgs args) => _own.MlaDecode(context, args);
+    // Offsets of a pass and the alignment of its tensors.
+    private const int LatentRowExtraBytes = 4 * sizeof(int);
+    private const int LatentPassExtraBytes = 1024;
 
-    public long MlaDecodeScratchBytes(AttentionSpec spec, in BatchLimits limits) => _own.MlaDecodeScratchBytes(spec, limits);
+    /// <summary>Partial results, joined queries and tables at a time, in bytes; a step that would need more goes in passes over its rows.</summary>
+    internal long LatentBudgetBytes { get; init; } = 256L << 20;
+
+    public void MlaDecode(DeviceContext context, in MlaDecodeArgs args)
+    {
+        if (Serving(args) is not { } decode)
+        {
+            _own.MlaDecode(context, args);
+            return;
+        }
+
+        int splits = decode.ChooseSplits(args.NumRows, (long)args.NumRows * args.MaxSeqLen, _library!.Device.Info.ComputeUnits);
+        bool direct = decode.WritesResult(splits) && TakesResult(args, decode.Heads);
+        if (decode.WritesResult(splits) && !direct) splits = 2;
+        int pass = (int)Math.Clamp(LatentBudgetBytes / LatentRowBytes(decode.Heads, args.MaxQueryLen, splits, args.MaxSeqLen), 1, args.NumRows);
+        for (int first = 0; first < args.NumRows; first += pass)
+        {
+            long mark = context.Mark();
+            Decode(context, args, decode, splits, direct, first, Math.Min(pass, args.NumRows - first));
+            context.Release(mark);
+        }
+    }
+
+    public long MlaDecodeScratchBytes(AttentionSpec spec, in BatchLimits limits)
+    {
+        long own = _own.MlaDecodeScratchBytes(spec, limits);
+        if (_library is null || spec.Kind != AttentionKind.Mla || Latent(spec).Kernel is null) return own;
+        int maxSeqLen = limits.MaxSeqLen;
+        long row = 0;
+        for (int length = 1; length <= Math.Min(MaxLatentQueryLen, limits.MaxNumTokens); length++)
+        {
+            if (Latent(LatentShapeOf(spec, length, poolBytes: 0)).Kernel is { } decode)
+                row = Math.Max(row, LatentRowBytes(decode.Heads, length, MaxLatentSplits, maxSeqLen));
+        }
+
+        return Math.Max(own, Math.Min(limits.MaxNumRows * row, Math.Max(LatentBudgetBytes, row)) + LatentPassExtraBytes);
+    }
+
+    private void Decode(DeviceContext context, in MlaDecodeArgs args, AiterMlaDecode decode, int splits, bool direct, int first, int count)
+    {
+        int length = args.MaxQueryLen;
+        AiterMlaPartials partials = decode.PartialsOf(count, splits);
+        TensorView latents = args.Cache.Key, offsets = context.Scratch(DType.I32, 4, count + 1);
+        nint offsetBytes = (count + 1) * sizeof(int);
+        var rows = new AiterLatentKernels.Rows
+        {
+            Query = args.Query.Address,
+            Rope = args.QueryRope.Address,
+            TokenStride = args.Query.Stride(0),
+            HeadStride = args.Query.Stride(1),
+            RopeTokenStride = args.QueryRope.Stride(0),
+            RopeHeadStride = args.QueryRope.Stride(1),
+            CuSeqlens = args.CuSeqlensQ.Address + ((nint)first * sizeof(int)),
+            SeqLens = args.SeqLens.Address + ((nint)first * sizeof(int)),
+            BlockTable = args.BlockTable.Address + (nint)(first * args.BlockTable.Stride(0) * sizeof(int)),
+            BlockTableStride = args.BlockTable.Stride(0),
+            KvOffsets = offsets.Address,
+            QueryOffsets = offsets.Address + offsetBytes,
+            SplitOffsets = offsets.Address + (2 * offsetBytes),
+            PageLengths = offsets.Address + (3 * offsetBytes),
+            KvRows = context.Scratch(DType.I32, (long)count * args.MaxSeqLen).Address,
+            Joined = context.Scratch(DType.BF16, count, length, decode.Heads, LatentRowDim).Address,
+            Partials = direct
+                ? args.Output.Address + (nint)(first * args.Output.Stride(0) * DType.BF16.ByteSize())
+                : context.Scratch(DType.F32, partials.OutputBytes / sizeof(float)).Address,
+            PartialLse = context.Scratch(DType.F32, partials.LseBytes / sizeof(float)).Address,
+            Output = args.Output.Address,
+            OutputTokenStride = args.Output.Stride(0),
+            OutputHeadStride = args.Output.Stride(1),
+            Lse = args.Lse.IsAbsent ? 0 : args.Lse.Address,
+            LseHeadStride = args.Lse.IsAbsent ? 0 : args.Lse.Stride(0),
+            NumRows = count,
+            QueryLen = length,
+            NumHeads = (int)args.Query.Dim(1),
+            PaddedHeads = decode.Heads,
+            BlockSize = args.Cache.BlockSize,
+            RowsPerBlock = (int)(latents.Stride(0) / latents.Stride(1)),
+            NumSplits = splits,
+            KvTile = partials.KvTile,
+        };
+        HipContext lane = HipContext.Of(context);
+        _latentKernels.Prepare(lane, rows, args.MaxSeqLen);
+        decode.Launch(lane.Stream, new AiterMlaArguments
+        {
+            Partials = rows.Partials,
+            PartialLse = rows.PartialLse,
+            Query = rows.Joined,
+            Cache = latents.Address,
+            KvOffsets = rows.KvOffsets,
+            KvIndices = rows.KvRows,
+            LastPageLengths = rows.PageLengths,
+            QueryOffsets = rows.QueryOffsets,
+            SplitOffsets = rows.SplitOffsets,
+            Sequences = count,
+            Splits = splits,
+            CacheRowBytes = (int)latents.Stride(1) * DType.BF16.ByteSize(),
+            Scale = args.Spec.SoftmaxScale,
+        });
+        if (!direct) _latentKernels.Reduce(lane, rows);
+    }
 }

@@ -16,6 +16,8 @@ internal sealed partial class AiterAttentionKernels : IAttentionKernels, IDispos
     private readonly ImmutableArray<string> _absence;
     private readonly ConcurrentDictionary<AiterPagedShape, (AiterPagedDecode? Kernel, ImmutableArray<string> Reasons)> _paged = new();
     private readonly ConcurrentDictionary<AiterFlashShape, (AiterFlashForward? Kernel, ImmutableArray<string> Reasons)> _flash = new();
+    private readonly ConcurrentDictionary<AiterMlaShape, (AiterMlaDecode? Kernel, ImmutableArray<string> Reasons)> _latent = new();
+    private readonly AiterLatentKernels _latentKernels;
 
     /// <summary>Loads nothing yet.</summary>
     /// <param name="own">The kernels that take what AITER's do not.</param>
@@ -24,6 +26,7 @@ internal sealed partial class AiterAttentionKernels : IAttentionKernels, IDispos
     public AiterAttentionKernels(HipAttentionKernels own, AiterKernelLibrary? library, string absence)
     {
         _own = own;
+        _latentKernels = new AiterLatentKernels(own.Library);
         _library = library;
         _absence = library is null ? [absence] : [];
     }
@@ -35,9 +38,9 @@ internal sealed partial class AiterAttentionKernels : IAttentionKernels, IDispos
         {
             AiterPrimitive.PagedDecode => Paged(ShapeOf(spec, blockSize: 16, poolBytes: 0)).Reasons,
             AiterPrimitive.FlashVarlen => Flash(ShapeOf(spec, causal: true)).Reasons,
-            _ => [MlaDecodeReason],
+            _ => Latent(spec).Reasons,
         };
-        return reasons.IsEmpty ? new KernelProvider("aiter", []) : new KernelProvider("hip", reasons);
+        return reasons.IsEmpty ? new KernelProvider("aiter", ExceptionsOf(primitive, spec)) : new KernelProvider("hip", reasons);
     }
 
     public void RopeStoreKv(DeviceContext context, in RopeStoreKvArgs args) => _own.RopeStoreKv(context, args);
@@ -53,6 +56,15 @@ internal sealed partial class AiterAttentionKernels : IAttentionKernels, IDispos
     public long UnifiedAttentionScratchBytes(AttentionSpec spec, in BatchLimits limits) => _own.UnifiedAttentionScratchBytes(spec, limits);
 
     public void Dispose() => _library?.Dispose();
+
+    /// <summary>What a primitive that AITER's kernels run leaves to this library's, a sentence each.</summary>
+    private ImmutableArray<string> ExceptionsOf(AiterPrimitive primitive, AttentionSpec spec) => primitive switch
+    {
+        AiterPrimitive.MlaDecode => LongestLatentQuery(spec) is var longest and > 1
+            ? [$"Rows of more than {longest} new tokens are left to this library's kernel."] : ["Rows of several new tokens are left to this library's kernel."],
+        AiterPrimitive.PagedDecode => ["Rows of several new tokens are left to this library's kernel, and contexts of 241 to 255 tokens, which AITER's gets wrong."],
+        _ => [],
+    };
 
     private static AiterFeatures FeaturesOf(AttentionSpec spec) =>
         (spec.SlidingWindow is null ? 0 : AiterFeatures.SlidingWindow) | (spec.LogitsSoftCap == 0 ? 0 : AiterFeatures.SoftCap)

@@ -9,7 +9,8 @@ internal sealed partial class HipAttentionKernels(HipGpu gpu) : IAttentionKernel
     /// <summary>The macro that selects the activation type.</summary>
     private const string Activation = "T=BF16";
 
-    private KernelLibrary Library => gpu.Library;
+    /// <summary>Where the kernels come from.</summary>
+    internal KernelLibrary Library => gpu.Library;
 
     /// <summary>An operand [tokens, heads, dim] of the activation type.</summary>
     /// <exception cref="ArgumentException">It has another type or shape.</exception>
@@ -37,6 +38,6 @@ internal sealed partial class HipAttentionKernels(HipGpu gpu) : IAttentionKernel
     }
 
     /// <summary>True when every row of a view starts at a multiple of 16 bytes and is a multiple of 8 elements long; absent views are.</summary>
-    private static bool IsVector(TensorView view) =>
+    internal static bool IsVector(TensorView view) =>
         view.IsAbsent || (((view.Address | (nint)((view.Stride(0) | view.Stride(1)) * 2)) & 15) == 0 && (view.Dim(2) & 7) == 0);
 }

@@ -1,0 +1,79 @@
+using System.Collections.Immutable;
+using Rocm.Inference.Devices.Hip.Attention;
+using Rocm.Inference.Native.Aiter;
+
+namespace Rocm.Inference.Devices.Hip.Aiter;
+
+/// <summary>Which of AITER's MLA kernels serves a call.</summary>
+internal sealed partial class AiterAttentionKernels
+{
+    // Numbers of heads that AITER's kernels have. Zero heads cost arithmetic and no reading of the cache.
+    private static readonly int[] _latentHeads = [8, 16, 32, 64, 128];
+
+    /// <summary>AITER's kernel for a call, or null.</summary>
+    private AiterMlaDecode? Serving(in MlaDecodeArgs args)
+    {
+        if (_library is null || args.NumRows == 0 || args.MaxSeqLen == 0 || args.MaxQueryLen is < 1 or > MaxLatentQueryLen) return null;
+        TensorView query = args.Query, rope = args.QueryRope, latents = args.Cache.Key;
+        if (query.IsAbsent || rope.IsAbsent || latents.IsAbsent || query.DType != DType.BF16 || latents.DType != DType.BF16 || !args.Cache.KeyScales.IsAbsent) return null;
+        if (query.Rank != 3 || query.Dim(2) != AiterLatentKernels.LatentDim || rope.Rank != 3 || rope.Dim(2) != AiterLatentKernels.RopeDim) return null;
+        if (args.Cache.Layout != KvLayoutKind.MlaLatent || latents.Rank != 3 || latents.Dim(2) != LatentRowDim || latents.Stride(0) % latents.Stride(1) != 0) return null;
+        if (!HipAttentionKernels.IsVector(query) || !HipAttentionKernels.IsVector(rope) || !HipAttentionKernels.IsVector(args.Output) || !HipAttentionKernels.IsVector(latents)) return null;
+        long pool = (((latents.Dim(0) - 1) * latents.Stride(0)) + ((latents.Dim(1) - 1) * latents.Stride(1)) + LatentRowDim) * DType.BF16.ByteSize();
+        return Latent(LatentShapeOf(args.Spec, args.MaxQueryLen, pool)).Kernel;
+    }
+
+    /// <summary>The kernel for rows of one new token, or why there is none.</summary>
+    private (AiterMlaDecode? Kernel, ImmutableArray<string> Reasons) Latent(AttentionSpec spec) =>
+        spec.KvLoraRank == AiterLatentKernels.LatentDim && spec.QkRopeHeadDim == AiterLatentKernels.RopeDim
+            ? Latent(LatentShapeOf(spec, queryLength: 1, poolBytes: 0))
+            : (null, [$"AITER's latent rows have {AiterLatentKernels.LatentDim} + {AiterLatentKernels.RopeDim} dims, not {spec.KvLoraRank} + {spec.QkRopeHeadDim}."]);
+
+    /// <summary>The kernel of the fewest heads that hold those of a shape, or why there is none.</summary>
+    private (AiterMlaDecode? Kernel, ImmutableArray<string> Reasons) Latent(in AiterMlaShape shape)
+    {
+        if (_latent.TryGetValue(shape, out (AiterMlaDecode? Kernel, ImmutableArray<string> Reasons) known)) return known;
+        AiterMlaDecode? decode = null;
+        var reasons = new List<string>();
+        foreach (int heads in _latentHeads)
+        {
+            if (heads < shape.Heads) continue;
+            decode = AiterMlaDecode.TryCreate(_library!, shape with { Heads = heads }, out ImmutableArray<string> refused);
+            if (decode is not null) break;
+            foreach (string reason in refused) if (!reasons.Contains(reason)) reasons.Add(reason);
+        }
+
+        if (decode is null && reasons.Count == 0) reasons.Add($"AITER's kernels have up to {_latentHeads[^1]} heads, not {shape.Heads}.");
+        return _latent[shape] = (decode, decode is null ? [.. reasons] : []);
+    }
+
+    /// <summary>Most new tokens of a row that AITER's kernels take.</summary>
+    private int LongestLatentQuery(AttentionSpec spec)
+    {
+        int longest = 1;
+        while (longest < MaxLatentQueryLen && Latent(LatentShapeOf(spec, longest + 1, poolBytes: 0)).Kernel is not null) longest++;
+        return longest;
+    }
+
+    private static AiterMlaShape LatentShapeOf(AttentionSpec spec, int queryLength, long poolBytes) => new()
+    {
+        Query = AiterDType.Bf16,
+        Cache = TypeOf(spec.KvDType),
+        Heads = spec.NumQoHeads,
+        QueryLength = queryLength,
+        PoolBytes = poolBytes,
+        Features = FeaturesOf(spec),
+    };
+
+    /// <summary>A kernel that writes results can write these: every row has one token, no head is padding, and nobody asks for the LSE.</summary>
+    private static bool TakesResult(in MlaDecodeArgs args, int heads) =>
+        args.MaxQueryLen == 1 && args.Query.Dim(0) == args.NumRows && args.Query.Dim(1) == heads && args.Lse.IsAbsent && args.Output.IsContiguous;
+
+    /// <summary>Scratch memory of a row.</summary>
+    private static long LatentRowBytes(int heads, int queryLength, int splits, int maxSeqLen)
+    {
+        long columns = (long)heads * queryLength;
+        long partial = splits * ((AiterLatentKernels.LatentDim * sizeof(float)) + sizeof(float));
+        return (columns * ((LatentRowDim * DType.BF16.ByteSize()) + partial)) + ((long)maxSeqLen * sizeof(int)) + LatentRowExtraBytes;
+    }
+}

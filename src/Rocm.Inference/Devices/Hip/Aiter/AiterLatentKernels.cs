@@ -1,0 +1,72 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Rocm.Inference.Native.Aiter;
+using Rocm.Inference.Native.Hip;
+using Rocm.Inference.Native.Kernels;
+
+namespace Rocm.Inference.Devices.Hip.Aiter;
+
+/// <summary>attention/aiter_mla.hip: this library's kernels before and after AITER's MLA decode.</summary>
+internal sealed class AiterLatentKernels(KernelLibrary library)
+{
+    private const int PrepareThreads = 256;
+    private const int ChunkTokens = 1024;
+    private const int ReduceWaves = 4;
+    private const int WaveLanes = 64;
+    private const int RowVectors = (LatentDim + RopeDim) / 8;
+
+    /// <summary>Dims of a latent row that are values too.</summary>
+    internal const int LatentDim = 512;
+
+    /// <summary>Dims of its rotary part.</summary>
+    internal const int RopeDim = 64;
+
+    private static readonly KernelUnit _unit = new("attention/aiter_mla.hip", "T=BF16");
+    private HipFunction? _prepare;
+    private HipFunction? _reduce;
+
+    /// <summary>Writes the table of tokens and the joined queries of the rows.</summary>
+    internal void Prepare(HipContext lane, in Rows rows, int maxSeqLen)
+    {
+        _prepare ??= library.Get(_unit, "aiter_mla_prepare", Unsafe.SizeOf<Rows>());
+        int chunks = (maxSeqLen + ChunkTokens - 1) / ChunkTokens, vectors = rows.QueryLen * rows.PaddedHeads * RowVectors;
+        Rows args = rows with { TableGroups = chunks };
+        lane.Launch(_prepare, new HipDim3((uint)(chunks + ((vectors + PrepareThreads - 1) / PrepareThreads)), (uint)rows.NumRows), PrepareThreads, args);
+    }
+
+    /// <summary>Writes the result of the rows and their LSE from the partials.</summary>
+    internal void Reduce(HipContext lane, in Rows rows)
+    {
+        _reduce ??= library.Get(_unit, "aiter_mla_reduce", Unsafe.SizeOf<Rows>());
+        long results = (long)rows.NumRows * rows.QueryLen * rows.NumHeads;
+        lane.Launch(_reduce, new HipDim3((uint)((results + ReduceWaves - 1) / ReduceWaves)), ReduceWaves * WaveLanes, rows);
+    }
+
+    /// <summary>Rows of a launch; AiterMlaArgs of the source, field by field. Strides in elements.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal record struct Rows
+    {
+        public nint Query, Rope;
+        public long TokenStride, HeadStride, RopeTokenStride, RopeHeadStride;
+        public nint CuSeqlens, SeqLens, BlockTable;
+        public long BlockTableStride;
+
+        /// <summary>Scratch memory of the table, see <see cref="AiterMlaArguments"/>.</summary>
+        public nint KvOffsets, QueryOffsets, SplitOffsets, PageLengths, KvRows;
+
+        /// <summary>[rows, query tokens, padded heads, 576].</summary>
+        public nint Joined;
+
+        /// <summary>What AITER's kernel leaves, see <see cref="AiterMlaPartials"/>.</summary>
+        public nint Partials, PartialLse;
+
+        public nint Output;
+        public long OutputTokenStride, OutputHeadStride;
+        public nint Lse;
+        public long LseHeadStride;
+        public int NumRows, QueryLen, NumHeads, PaddedHeads;
+
+        /// <summary>Rows of the cache from the first of a block to that of the next are <see cref="RowsPerBlock"/>; the block has <see cref="BlockSize"/> tokens.</summary>
+        public int BlockSize, RowsPerBlock, NumSplits, KvTile, TableGroups, Unused;
+    }
+}

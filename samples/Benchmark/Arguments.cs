@@ -41,7 +41,7 @@ internal sealed record Arguments
         The answer
           --json FILE               results with every round
           --chart FILE              bar charts, as .svg or .png
-          --info                    only tell device, model and backends, with the reasons against each
+          --info                    only tell what this machine offers, the model and the backends, with the reasons against each
           --help                    this text
         """;
 

@@ -25,6 +25,7 @@ Console.CancelKeyPress += (_, e) =>
 using var progress = new ProgressLine();
 try
 {
+    if (arguments.Info) Console.WriteLine(SystemReport.Create(new InferenceSessionOptions { NumThreads = arguments.Threads }));
     using ModelSource model = ModelSource.Open(arguments, progress, cancel.Token);
     BackendSurvey survey = await BackendSurvey.MakeAsync(arguments, model.Path, progress, cancel.Token);
     Report.Introduce(arguments, survey);

@@ -21,7 +21,7 @@ internal static class Report
         }
 
         foreach (AttentionPhase phase in survey.Attention.Phases)
-            Console.WriteLine($"           {survey.Attention.Name} {phase.Name}: {phase.Primitives} ({phase.Provider})");
+            Console.WriteLine($"           {survey.Attention.Name} {phase}");
         Console.WriteLine();
     }
 

@@ -20,6 +20,7 @@ internal sealed record Arguments
           --device NAME         auto, cpu or hip            (default: auto)
           --backend NAME        attention backend           (default: the best one that fits)
           --threads N           threads of the CPU device   (default: all processors)
+          --info                only tell what this machine offers, and with a MODEL_FOLDER what would run it
           --help                this text
         """;
 
@@ -39,25 +40,33 @@ internal sealed record Arguments
 
     public int? Threads { get; private set; }
 
+    public bool Info { get; private set; }
+
+    /// <summary>A model folder was named.</summary>
+    public bool HasModel { get; private set; }
+
     public bool Help { get; private set; }
 
     public static bool TryParse(string[] args, out Arguments arguments, out string problem)
     {
         arguments = new Arguments();
         problem = string.Empty;
-        bool hasModel = false;
         for (int i = 0; i < args.Length; i++)
         {
             string name = args[i];
             if (!name.StartsWith("--", StringComparison.Ordinal))
             {
-                if (hasModel) problem = $"Unexpected argument '{name}': there is one model folder only.";
+                if (arguments.HasModel) problem = $"Unexpected argument '{name}': there is one model folder only.";
                 arguments.ModelPath = name;
-                hasModel = true;
+                arguments.HasModel = true;
             }
             else if (name == "--help")
             {
                 arguments.Help = true;
+            }
+            else if (name == "--info")
+            {
+                arguments.Info = true;
             }
             else if (i + 1 == args.Length)
             {

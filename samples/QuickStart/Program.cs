@@ -30,10 +30,17 @@ try
         AttentionBackend = arguments.AttentionBackend,
         NumThreads = arguments.Threads,
     };
+    if (arguments.Info)
+    {
+        Console.WriteLine(SystemReport.Create(options));
+        if (!arguments.HasModel) return 0;
+    }
+
     using var bar = new ProgressBar();
     await using InferenceSession session = await InferenceSession.LoadAsync(arguments.ModelPath, options, bar, cancel.Token);
     bar.Complete();
     Report.Introduce(session);
+    if (arguments.Info) return 0;
 
     Console.Write(arguments.Prompt);
     GenerationUpdate? last = null;

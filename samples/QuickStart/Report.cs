@@ -12,7 +12,7 @@ internal static class Report
         Console.WriteLine($"model      {model.Name}: {model.Architecture}, {model.ParameterCount / 1e6:0.0} M parameters, {model.DType}, context {model.MaxModelLen}");
         Console.WriteLine($"attention  {session.Attention.Name}: {session.Attention.Reason}");
         foreach (AttentionPhase phase in session.Attention.Phases)
-            Console.WriteLine($"           {phase.Name}: {phase.Primitives} ({phase.Provider})");
+            Console.WriteLine($"           {phase}");
         foreach (RefusedAttentionBackend refused in session.Attention.Refused)
             Console.WriteLine($"           not {refused.Name}: {string.Join(", ", refused.Reasons)}");
         Console.WriteLine();

@@ -30,20 +30,26 @@ internal sealed class AiterKernelLibrary : IDisposable
     internal static AiterKernelLibrary? Open(HipDevice device, AiterInstallation installation, bool allowUnproven, out string reason)
     {
         string? target = device.Info.Target;
-        reason = target switch
-        {
-            null => $"The architecture of {device.Info.Name} could not be read.",
-            ProvenTarget => "",
-            UnprovenTarget when allowUnproven => "",
-            UnprovenTarget => $"AITER's kernels for {target} have not been executed by the tests of this library; they are used when asked for.",
-            _ => $"AITER has no kernels for {target} that this library launches; it does for {ProvenTarget} and {UnprovenTarget}.",
-        };
+        reason = RefusalOf(target, device.Info.Name, allowUnproven);
         if (reason.Length > 0) return null;
         AiterKernelSet kernels = installation.Kernels(target!, AiterChips.Of(device.Info.PciChipId, device.Info.ComputeUnits));
         if (!kernels.IsEmpty) return new AiterKernelLibrary(device, kernels);
         reason = string.Join(' ', kernels.Defects);
         return null;
     }
+
+    /// <summary>The library has launchers for kernels of an architecture.</summary>
+    internal static bool IsLaunched(string target) => target is ProvenTarget or UnprovenTarget;
+
+    /// <summary>Why no kernel is launched on an architecture, a sentence; empty when some are.</summary>
+    internal static string RefusalOf(string? target, string device, bool allowUnproven) => target switch
+    {
+        null => $"The architecture of {device} could not be read.",
+        ProvenTarget => "",
+        UnprovenTarget when allowUnproven => "",
+        UnprovenTarget => $"AITER's kernels for {target} have not been executed by the tests of this library; they are used when asked for.",
+        _ => $"AITER has no kernels for {target} that this library launches; it does for {ProvenTarget} and {UnprovenTarget}.",
+    };
 
     /// <summary>Loads the kernel of a row.</summary>
     /// <param name="family">Its folder.</param>

@@ -61,6 +61,7 @@ public sealed class BenchmarkTests : IDisposable
             Sample, "--model", kept, "--device", "cpu", "--input-len", "4", "--output-len", "1", "--rounds", "1", "--backends", "triton_attn", "--chart", chart);
 
         Assert.Equal((0, string.Empty, 0, string.Empty), (first.ExitCode, first.Errors, second.ExitCode, second.Errors));
+        foreach (string subject in (string[])["processor ", "HIP ", "GPU", "AITER "]) Assert.Contains("\n" + subject, first.Output, StringComparison.Ordinal);
         Assert.Matches("backend +[A-Z_]+_ATTN +yes", first.Output);
         Assert.DoesNotContain("tokens/s", first.Output, StringComparison.Ordinal);
         Assert.Contains("kept: LlamaForCausalLM", second.Output, StringComparison.Ordinal);

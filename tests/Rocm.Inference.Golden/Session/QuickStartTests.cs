@@ -44,8 +44,23 @@ public sealed class QuickStartTests
     {
         using SampleProcess process = await SampleProcess.RunAsync(Sample, "--help");
         Assert.Equal((0, string.Empty), (process.ExitCode, process.Errors));
-        foreach (string option in (string[])["--prompt", "--max-tokens", "--temperature", "--seed", "--device", "--backend", "--threads", "--help"])
+        foreach (string option in (string[])["--prompt", "--max-tokens", "--temperature", "--seed", "--device", "--backend", "--threads", "--info", "--help"])
             Assert.Contains(option, process.Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Info_tells_what_the_machine_offers_and_what_would_run_a_model_that_is_named(bool named)
+    {
+        using SampleProcess process = await SampleProcess.RunAsync(Sample, named ? ["--info", RepositoryPaths.TinyMla] : ["--info"]);
+        Assert.Equal((0, string.Empty), (process.ExitCode, process.Errors));
+        foreach (string subject in (string[])["library", "processor", "HIP", "AITER"])
+            Assert.Single(process.Output.Split('\n'), line => line.StartsWith(subject + " ", StringComparison.Ordinal));
+        Assert.Contains("\nGPU", process.Output, StringComparison.Ordinal);
+        Assert.Equal(named, process.Output.Contains("attention  ", StringComparison.Ordinal));
+        Assert.Equal(named, process.Output.Contains("not TRITON_ATTN: ", StringComparison.Ordinal));
+        Assert.DoesNotContain("tokens per second", process.Output, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -97,7 +97,11 @@ template <class A> DEVICE void attend(const FlashVarlenArgs& args, PackedLds& ld
         u32 seen[kTiles];
         float factor = state.step(score, form, lane, at, is_part, seen);
         if (lanes_any(factor != 1)) {
-            _Pragma("unroll") for (int o = 0; o < kOut; o++) out[o] *= factor;
+            _Pragma("unroll") for (int o = 0; o < kOut; o++) {
+                finish_product(out[o]);
+                out[o] *= factor;
+                finish_product(out[o]);
+            }
         }
         _Pragma("unroll") for (int s = 0; s < kTiles; s++) {
             Frag p = from_acc<A>(score[s]);
@@ -119,11 +123,14 @@ template <class A> DEVICE void attend(const FlashVarlenArgs& args, PackedLds& ld
                     for (int w = 0; w < kFragK / 2; w++) infinite |= find_infinite<A>(a.w[w]);
                     if (lanes_any(infinite != 0)) {
                         Frag sees = seen_keys<A>(seen[s]);
+                        finish_product(out[o]);
                         add_infinite<A>(a, sees, p, out[o]);
+                        finish_product(out[o]);
                         for (int w = 0; w < kFragK / 2; w++) a.w[w] = finite2<A>(a.w[w]);
                     }
                 }
                 out[o] = mma<A>(a, p, out[o]);
+                finish_product(out[o]);
             }
         }
     }

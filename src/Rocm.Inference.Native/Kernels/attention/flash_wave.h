@@ -43,7 +43,11 @@ template <class A, int kDim, int kRope, int kVDim> struct FlashWave {
             u32 seen[kSteps];
             float factor = state.step(score, form, lane, tile, is_part, seen);
             if (lanes_any(factor != 1)) {
-                _Pragma("unroll") for (int i = 0; i < kTiles; i++) out[i] *= factor;
+                _Pragma("unroll") for (int i = 0; i < kTiles; i++) {
+                    finish_product(out[i]);
+                    out[i] *= factor;
+                    finish_product(out[i]);
+                }
             }
             _Pragma("unroll") for (int s = 0; s < kSteps; s++)
                 add_values(values + t * args.value_token_stride, (u32)args.value_token_stride, 16 * s, span.low - tile, span.end - 1 - tile, v_dim, from_acc<A>(score[s]), is_part, seen[s]);
@@ -102,7 +106,11 @@ private:
                 }
                 if (lanes_any(infinite != 0)) {
                     Frag sees = seen_keys<A>(seen);
-                    _Pragma("unroll") for (int j = 0; j < kVec; j++) add_infinite<A>(column_of(words, j), sees, p, out[slab * kVec + j]);
+                    _Pragma("unroll") for (int j = 0; j < kVec; j++) {
+                        finish_product(out[slab * kVec + j]);
+                        add_infinite<A>(column_of(words, j), sees, p, out[slab * kVec + j]);
+                        finish_product(out[slab * kVec + j]);
+                    }
                     for (int t = 0; t < kFragK; t++) {
                         for (int i = 0; i < kVec / 2; i++) words[t][i] = finite2<A>(words[t][i]);
                     }
@@ -110,6 +118,7 @@ private:
             }
             _Pragma("unroll") for (int j = 0; j < kVec; j++) {
                 out[slab * kVec + j] = mma<A>(column_of(words, j), p, out[slab * kVec + j]);
+                finish_product(out[slab * kVec + j]);
                 finish_first(out[slab * kVec + j], p.w[0]);
             }
         }

@@ -22,15 +22,20 @@ DEVICE float kv_scale(const KvTensor& tensor, int head) { return tensor.scales =
 
 // Elements of a cache, widened to the 16-bit activation type A.
 template <class A> struct Kv16 {
+    typedef u32x4 Raw8;  // 8 and 4 elements as they are stored
+    typedef u32x2 Raw4;
     static constexpr int kBytes = 2;
     static constexpr int kType = -1;
     DEVICE float widen_one(u8) { return 0; }
-    DEVICE u32x4 load8(const u8* address) { return load16(address); }
-    DEVICE u32x2 load4(const u8* address) { return *(const u32x2*)address; }
+    DEVICE u32x4 widen(u32x4 words) { return words; }
+    DEVICE u32x2 widen(u32x2 words) { return words; }
+    DEVICE u32x4 load8(const u8* address) { return load_global<u32x4>(address); }
 };
 
 // 8-bit floats of an Fp8 type. All their values are values of A.
 template <class A, int kFp8> struct Kv8 {
+    typedef u32x2 Raw8;
+    typedef u32 Raw4;
     static constexpr int kBytes = 1;
     static constexpr int kType = kFp8;
     DEVICE float widen_one(u8 x) { return widen_fp8(x, kFp8); }
@@ -50,7 +55,7 @@ template <class A, int kFp8> struct Kv8 {
         else if constexpr (kFp8 == kFp8E4M3Fnuz) return ~(((word & 0x7F7F7F7Fu) + 0x7F7F7F7Fu) | ~word) & 0x80808080u;
         else return 0;
     }
-    DEVICE u32x2 widen4(u32 word) {
+    DEVICE u32x2 widen(u32 word) {
         u32x2 result = {pack(widen_finite(word, 0), widen_finite(word, 1)), pack(widen_finite(word, 2), widen_finite(word, 3))};
         if constexpr (kFp8 != kFp8E5M2) {
             u32 nan = find_nan(word);
@@ -64,11 +69,11 @@ template <class A, int kFp8> struct Kv8 {
         }
         return result;
     }
-    DEVICE u32x4 load8(const u8* address) {
-        u32x2 words = *(const u32x2*)address, low = widen4(words[0]), high = widen4(words[1]);
+    DEVICE u32x4 widen(u32x2 words) {
+        u32x2 low = widen(words[0]), high = widen(words[1]);
         return {low[0], low[1], high[0], high[1]};
     }
-    DEVICE u32x2 load4(const u8* address) { return widen4(*(const u32*)address); }
+    DEVICE u32x4 load8(const u8* address) { return widen(load_global<u32x2>(address)); }
 };
 
 // kType: −1 for a cache of the activation type, else an Fp8 type.

@@ -69,7 +69,7 @@ struct MlaGroup {
 };
 
 template <class A, class Kv> struct MlaWave {
-    struct Raw { u32 w[2 * Kv::kBytes]; };  // 8 elements of the cache
+    typedef typename Kv::Raw8 Raw;
 
     const MlaDecodeArgs& args;
     MlaLds& lds;
@@ -94,8 +94,8 @@ template <class A, class Kv> struct MlaWave {
         int thread = hidden(thread_index());
         _Pragma("unroll") for (int i = 0; i < kLoads; i++) {
             int piece = i * kMlaThreads + thread, key = piece / (DIM / 8), c = piece % (DIM / 8) * 8;
-            for (int w = 0; w < 2 * Kv::kBytes; w++) ahead[i].w[w] = 0;
-            if (first + key < end && c < args.query.head_dim) ahead[i] = *(const Raw*)(args.cache.base + (lds.rows[key] + c) * Kv::kBytes);
+            ahead[i] = Raw{};
+            if (first + key < end && c < args.query.head_dim) ahead[i] = load_global<Raw>(args.cache.base + (lds.rows[key] + c) * Kv::kBytes);
         }
     }
 
@@ -103,7 +103,7 @@ template <class A, class Kv> struct MlaWave {
         int thread = hidden(thread_index());
         _Pragma("unroll") for (int i = 0; i < kLoads; i++) {
             int piece = i * kMlaThreads + thread, key = piece / (DIM / 8), c = piece % (DIM / 8) * 8;
-            store16(lds.keys + key * kRowStride + c, Kv::load8((const u8*)&ahead[i]));
+            store16(lds.keys + key * kRowStride + c, Kv::widen(ahead[i]));
         }
     }
 
@@ -155,7 +155,11 @@ template <class A, class Kv> struct MlaWave {
         max = top;
         sum *= factor;
         if (lanes_any(factor != 1)) {
-            _Pragma("unroll") for (int o = 0; o < kOut; o++) out[o] *= factor;
+            _Pragma("unroll") for (int o = 0; o < kOut; o++) {
+                finish_product(out[o]);
+                out[o] *= factor;
+                finish_product(out[o]);
+            }
         }
         // All weights before the values: as halves they take half the registers.
         Frag weights[2];
@@ -197,7 +201,11 @@ template <class A, class Kv> struct MlaWave {
                     constexpr u32 one = __is_same(A, BF16) ? 0x3F80u : 0x3C00u;
                     Frag sees;
                     for (int i = 0; i < kFragK / 2; i++) sees.w[i] = (seen >> (2 * i) & 1) * one | (seen >> (2 * i + 1) & 1) * (one << 16);
-                    _Pragma("unroll") for (int j = 0; j < kVec; j++) add_infinite<A>(column_of(words, j), sees, weights, out[slab * kVec + j]);
+                    _Pragma("unroll") for (int j = 0; j < kVec; j++) {
+                        finish_product(out[slab * kVec + j]);
+                        add_infinite<A>(column_of(words, j), sees, weights, out[slab * kVec + j]);
+                        finish_product(out[slab * kVec + j]);
+                    }
                     for (int t = 0; t < kFragK; t++) {
                         for (int i = 0; i < kVec / 2; i++) words[t][i] = finite2<A>(words[t][i]);
                     }
@@ -205,6 +213,7 @@ template <class A, class Kv> struct MlaWave {
             }
             _Pragma("unroll") for (int j = 0; j < kVec; j++) {
                 out[slab * kVec + j] = mma<A>(column_of(words, j), weights, out[slab * kVec + j]);
+                finish_product(out[slab * kVec + j]);
                 finish_first(out[slab * kVec + j], weights.w[0]);
             }
         }

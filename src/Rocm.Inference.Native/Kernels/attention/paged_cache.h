@@ -16,6 +16,9 @@ DEVICE int step_key(int tile, int row) {
     return row;
 }
 
+// step_key(tile, acc_row(i)): the lane's part, and what is the same for all lanes.
+DEVICE int acc_key(int tile, int i) { return tile_half() * 8 + tile * 4 + i; }
+
 // The key of a step that element i of V's operand for tile s is.
 DEVICE int step_token(int tile, int i) {
     if constexpr (kFragK == 4) return tile_half() * 8 + tile * 4 + i;
@@ -44,6 +47,7 @@ struct PagedRow {
 template <class A, class Kv, int kLayout, int kBlock> struct PagedCache {
     static constexpr bool kByDims = kLayout != kNhd;
     static constexpr int kX = 16 / Kv::kBytes;  // elements of a chunk
+    typedef Kv Elements;
     const PagedRow& row;
 
     // Where a step's keys are. Keys out of range take the place of one that is in range: nothing else is ever loaded.
@@ -74,54 +78,65 @@ template <class A, class Kv, int kLayout, int kBlock> struct PagedCache {
         return step;
     }
 
-    __device__ inline const u8* key_row(const Step& step, int key) const {
+    // Where a key's elements are: bytes from a base, which 16 keys share (kBlock = 16).
+    struct Row {
+        const u8* base;
+        u32 offset;
+        __device__ inline const u8* address() const { return base + offset; }
+    };
+
+    __device__ inline Row key_row(const Step& step, int key) const {
         if constexpr (kBlock == 16) {
-            return pick(step.key, key) + (u32)(clamp(step, key) * (int)row.key.token_stride * Kv::kBytes);
+            return {pick(step.key, key), (u32)(clamp(step, key) * (int)row.key.token_stride * Kv::kBytes)};
         } else {
             Place place = find(step, key);
-            return row.key.base + (place.block * row.key.block_stride + row.head * row.key.head_stride + place.token * row.key.token_stride) * Kv::kBytes;
+            return {row.key.base + (place.block * row.key.block_stride + row.head * row.key.head_stride + place.token * row.key.token_stride) * Kv::kBytes, 0};
         }
     }
 
-    // 8 elements of a key's row from dim c on, a multiple of 8.
-    __device__ inline u32x4 key8(const u8* key, int c) const {
-        if constexpr (kLayout == kNhd) return Kv::load8(key + c * Kv::kBytes);
-        else return Kv::load8(key + (c / kX * (int)row.key.chunk_stride + c % kX) * Kv::kBytes);
-    }
+    // 8 elements of a key's row from dim lane + c on, multiples of 8: the lane's part, and what is the same for all lanes. One of both is a multiple of kX.
+    __device__ inline u32x4 key8(Row key, int lane, int c) const { return Kv::load8(key.base + (key.offset + (u32)chunks(lane)) + chunks(c)); }
 
     // V of a key: dim c is c · dim_bytes further on.
-    __device__ inline const u8* value_row(const Step& step, int key) const {
+    __device__ inline Row value_row(const Step& step, int key) const {
         if constexpr (kBlock == 16) {
             int token = clamp(step, key);
-            if constexpr (kLayout == kNhd) return pick(step.value, key) + (u32)(token * (int)row.value.token_stride * Kv::kBytes);
-            else return pick(step.value, key) + inside(token) * Kv::kBytes;
+            if constexpr (kLayout == kNhd) return {pick(step.value, key), (u32)(token * (int)row.value.token_stride * Kv::kBytes)};
+            else return {pick(step.value, key), (u32)(inside(token) * Kv::kBytes)};
         } else {
             Place place = find(step, key);
             i64 element = place.block * row.value.block_stride + row.head * row.value.head_stride;
-            return row.value.base + (element + (kLayout == kNhd ? place.token * row.value.token_stride : inside(place.token))) * Kv::kBytes;
+            return {row.value.base + (element + (kLayout == kNhd ? place.token * row.value.token_stride : inside(place.token))) * Kv::kBytes, 0};
         }
     }
     __device__ inline int dim_bytes() const { return (kLayout == kNhd ? 1 : kLayout == kVectorizedX ? (int)row.value.dim_stride : kX) * Kv::kBytes; }
-    DEVICE u32x4 value8(const u8* value, int c) { return Kv::load8(value + c * Kv::kBytes); }
-    DEVICE u32x2 value4(const u8* value, int c) { return Kv::load4(value + c * Kv::kBytes); }
+    // By tokens, dims from lane + c on: the lane's part, and what is the same for all lanes.
+    template <class Raw> DEVICE Raw value_raw(Row value, int lane, int c) {
+        return load_global<Raw>(value.base + (value.offset + (u32)(lane * Kv::kBytes)) + c * Kv::kBytes);
+    }
+    DEVICE u32x4 value8(Row value, int lane, int c) { return Kv::widen(value_raw<typename Kv::Raw8>(value, lane, c)); }
+    DEVICE u32x2 value4(Row value, int lane, int c) { return Kv::widen(value_raw<typename Kv::Raw4>(value, lane, c)); }
     __device__ inline u16 value1(const u8* value, int c) const {
-        if constexpr (Kv::kBytes == 2) return *(const u16*)(value + c * dim_bytes());
-        else return A::round(Kv::widen_one(value[c * dim_bytes()]));
+        if constexpr (Kv::kBytes == 2) return load_global<u16>(value + c * dim_bytes());
+        else return A::round(Kv::widen_one(load_global<u8>(value + c * dim_bytes())));
     }
 
-    // V of dim c for 8 keys of a step from a multiple of 8 on, by dims. Keys out of range are anything.
-    __device__ inline u32x4 tokens8(const Step& step, int key, int c) const {
+    // V of dim lane + c for 8 keys of a step from a multiple of 8 on, by dims. Keys out of range are anything.
+    __device__ inline u32x4 tokens8(const Step& step, int key, int lane, int c) const {
         if constexpr (kBlock == 16) {
-            return Kv::load8(pick(step.value, key) + c * dim_bytes() + inside(key % 16) * Kv::kBytes);
+            return Kv::load8(pick(step.value, key) + (u32)(lane * dim_bytes() + inside(key % 16) * Kv::kBytes) + c * dim_bytes());
         } else {
             u32x4 words = {0, 0, 0, 0};
-            for (int i = 0; i < 8; i++) words[i / 2] |= (u32)value1(value_row(step, key + i), c) << (16 * (i % 2));
+            for (int i = 0; i < 8; i++) words[i / 2] |= (u32)value1(value_row(step, key + i).address(), lane + c) << (16 * (i % 2));
             return words;
         }
     }
 
 private:
     struct Place { i64 block; int token; };
+
+    // Bytes from a key's first dim to dim c.
+    __device__ inline int chunks(int c) const { return (kLayout == kNhd ? c : c / kX * (int)row.key.chunk_stride + c % kX) * Kv::kBytes; }
 
     __device__ inline Place find(const Step& step, int key) const {
         int position = min_of(max_of(step.first + key, step.range.low), step.range.end - 1), index = row.by_block(position);

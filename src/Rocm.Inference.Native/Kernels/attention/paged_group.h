@@ -244,7 +244,8 @@ template <class A, class Kv, int kLayout, int kBlock, int kDim, int kVDim, int k
     __device__ inline void write(const State& state) const {
         float v_scale = kv_scale(args.value, kv_head);
         _Pragma("unroll") for (int n = 0; n < kColumns; n++) {
-            int column = 16 * n + tile_lane();
+            // Found here, not kept in registers around the loops.
+            int column = hidden(16 * n + tile_lane());
             if (column >= block.num_columns) continue;
             int head = block.head(args.query, column, kv_head);
             SoftmaxState end = state.state[n];
@@ -254,9 +255,10 @@ template <class A, class Kv, int kLayout, int kBlock, int kDim, int kVDim, int k
             float factor = end.sum == 0 ? 0 : own / end.sum * v_scale;
             i64 token = block.first_token + block.token(args.query, column);
             u16* output = args.output + token * args.output_token_stride + head * args.output_head_stride + slice * kVDim;
+            int first = hidden(Wave::first_dim());
             _Pragma("unroll") for (int t = 0; t < kOwnTiles; t++) {
                 for (int i = 0; i < kAcc; i++) {
-                    int d = Wave::out_dim(kPagedWaves * t + wave_index(), i);
+                    int d = first + Wave::dim_offset(kPagedWaves * t + wave_index(), i);
                     if (d < kVDim) output[d] = A::round(state.out[n][t][i] * factor);
                 }
             }

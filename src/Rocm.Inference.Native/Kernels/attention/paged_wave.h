@@ -14,6 +14,9 @@ struct ScoreRule {
     float soft_cap;     // times log2(e); 0 = none
     const float* slopes;
     int window;         // keys that a query sees at most; 0x7FFFFFFF = all
+
+    // A key so many positions before the query; negative ones come after it.
+    __device__ inline bool sees(int distance) const { return (u32)distance < (u32)window; }
 };
 
 // The lane's column of a tile.
@@ -34,10 +37,11 @@ template <class A, class Cache, int kDim, int kVDim, int kColumns> struct PagedW
     float max[kColumns];
     float sum[kColumns];  // over this lane's keys only: finish adds up the lanes of a column
 
-    // Dim of V that element i of an accumulator stands for.
-    DEVICE int out_dim(int tile, int i) {
-        if constexpr (Cache::kByDims) return tile * 16 + acc_row(i);
-        return tile / kVec * kSlab + acc_row(i) * kVec + tile % kVec;
+    // Dim of V that element i of an accumulator stands for: the lane's first one, and what is the same for all lanes.
+    DEVICE int first_dim() { return acc_row(0) * (Cache::kByDims ? 1 : kVec); }
+    DEVICE constexpr int dim_offset(int tile, int i) {
+        if constexpr (Cache::kByDims) return tile * 16 + kAccStep * i;
+        return tile / kVec * kSlab + kAccStep * i * kVec + tile % kVec;
     }
 
     __device__ inline void clear() {
@@ -88,8 +92,7 @@ private:
             if (!whole) {
                 _Pragma("unroll") for (int s = 0; s < kStepTiles; s++) {
                     for (int i = 0; i < kAcc; i++) {
-                        int distance = before - step_key(s, acc_row(i));
-                        if (distance < 0 || distance >= rule.window) score[s][n][i] = -kInfinity;
+                        if (!rule.sees(before - acc_key(s, i))) score[s][n][i] = -kInfinity;
                     }
                 }
             }
@@ -104,7 +107,13 @@ private:
             float factor = exp2_fast(max[n] - shift);
             max[n] = new_max;
             float total = unfused(sum[n] * factor);
-            _Pragma("unroll") for (int t = 0; t < kTiles; t++) out[n][t] *= factor;
+            if (lanes_any(factor != 1)) {
+                _Pragma("unroll") for (int t = 0; t < kTiles; t++) {
+                    finish_product(out[n][t]);
+                    out[n][t] *= factor;
+                    finish_product(out[n][t]);
+                }
+            }
             _Pragma("unroll") for (int s = 0; s < kStepTiles; s++) {
                 for (int i = 0; i < kAcc; i++) {
                     score[s][n][i] = exp2_fast(score[s][n][i] - shift);
@@ -117,36 +126,35 @@ private:
         if constexpr (kFragK == 16) schedule_barrier();
         bool bad = false;
         if (!whole) bad = lanes_any(find_bad(cache, at));
-        if (!bad) {
-            add_values<false>(cache, at, p, whole);
-        } else {
-            add_values<true>(cache, at, p, whole);
-            add_bad(cache, rule, lane, at);
-        }
+        add_values(cache, at, p, whole, bad);
+        if (bad) add_bad(cache, rule, lane, at);
     }
 
     // Soft-cap and ALiBi.
     __device__ inline static void bend(Acc (*score)[kColumns], const ScoreRule& rule, ColumnLane lane, int n, int before) {
-        _Pragma("unroll") for (int s = 0; s < kStepTiles; s++) {
-            for (int i = 0; i < kAcc; i++) {
-                float x = score[s][n][i];
-                if (rule.soft_cap > 0) x = rule.soft_cap * tanh_fast(x);
-                if (rule.slopes != nullptr) x = __builtin_fmaf(lane.slope, (float)(step_key(s, acc_row(i)) - before), x);
-                score[s][n][i] = unfused(x);
+        if (rule.soft_cap > 0) {
+            _Pragma("unroll") for (int s = 0; s < kStepTiles; s++) {
+                for (int i = 0; i < kAcc; i++) score[s][n][i] = unfused(rule.soft_cap * tanh_fast(score[s][n][i]));
             }
+        }
+        if (rule.slopes == nullptr) return;
+        _Pragma("unroll") for (int s = 0; s < kStepTiles; s++) {
+            for (int i = 0; i < kAcc; i++) score[s][n][i] = unfused(__builtin_fmaf(lane.slope, (float)(acc_key(s, i) - before), score[s][n][i]));
         }
     }
 
     template <class Queries>
-    __device__ inline void scores(const Cache& cache, const Step& at, const Queries& queries, int tile, Acc* score) const {
-        const u8* row = cache.key_row(at, step_key(tile, tile_lane()));
+    __device__ inline void scores(const Cache& cache, const Step& at, Queries queries, int tile, Acc* score) const {
+        // Queries in LDS are to be read where they are used, not kept in registers around the loop.
+        if constexpr (Queries::kInLds) queries.lds += hidden(0);
+        typename Cache::Row row = cache.key_row(at, step_key(tile, tile_lane()));
         _Pragma("unroll") for (int n = 0; n < kColumns; n++) score[n] = acc_zero();
         _Pragma("unroll") for (int k = 0; k < kChunks; k++) {
             u32x4 loads[kLoad32];
             for (int i = 0; i < kLoad32; i++) {
-                int c = 32 * k + load32_k(i);
-                bool is_dim = 32 * k + 32 <= kDim || c < kDim;
-                loads[i] = cache.key8(row, is_dim ? c : 0);
+                int lane = load32_k(0), c = 32 * k + kLoad32Step * i;
+                bool is_dim = 32 * k + 32 <= kDim || lane + c < kDim;
+                loads[i] = cache.key8(row, is_dim ? lane : 0, is_dim ? c : 0);
                 if (!is_dim) loads[i] = u32x4{0, 0, 0, 0};
             }
             Frag32 a = make_frag32(loads);
@@ -156,7 +164,7 @@ private:
     }
 
     // P · V. Where not all columns see all keys, V of keys out of range is cleared (by dims it is loaded with its neighbours), and bad elements are.
-    template <bool kBad> __device__ inline void add_values(const Cache& cache, const Step& at, const Frag (*p)[kColumns], bool whole) {
+    __device__ inline void add_values(const Cache& cache, const Step& at, Frag (*p)[kColumns], bool whole, bool bad) {
         u32 mask[kStepTiles][kFragK / 2];
         if constexpr (Cache::kByDims) {
             _Pragma("unroll") for (int s = 0; s < kStepTiles; s++) {
@@ -171,10 +179,14 @@ private:
                     if constexpr (Cache::kByDims) {
                         for (int i = 0; i < kFragK / 2; i++) a[j].w[i] &= mask[s][i];
                     }
-                    if constexpr (kBad) clear_bad(a[j]);
-                    _Pragma("unroll") for (int n = 0; n < kColumns; n++) out[n][t + j] = mma<A>(a[j], p[s][n], out[n][t + j]);
+                    if (bad) clear_bad(a[j]);
+                    _Pragma("unroll") for (int n = 0; n < kColumns; n++) {
+                        out[n][t + j] = mma<A>(a[j], p[s][n], out[n][t + j]);
+                        finish_product(out[n][t + j]);
+                        finish_first(out[n][t + j], p[s][n].w[0]);
+                    }
                 }
-                if constexpr (kFragK == 16) schedule_barrier();
+                finish_before_loads(out[kColumns - 1][t + kGroup - 1]);
             }
         }
     }
@@ -185,37 +197,44 @@ private:
         return (key >= at.range.low && key < at.range.end ? 0xFFFFu : 0) | (key + 1 >= at.range.low && key + 1 < at.range.end ? 0xFFFF0000u : 0);
     }
 
+    // Dims lane + c on, of a slab that may reach past the last dim: those take its place, width dims wide.
+    DEVICE void clip(int& lane, int& c, int slab, int width) {
+        if (c / slab * slab + slab <= kVDim) return;
+        lane = min_of(lane + c, kVDim - width);
+        c = 0;
+    }
+
     // Operands of V for a score tile and kGroup tiles of dims from t on.
     static constexpr int kGroup = Cache::kByDims ? 1 : kVec;
+    typedef typename Cache::Elements Elements;
+    typedef typename Pick<kVec == 8, typename Elements::Raw8, typename Elements::Raw4>::type Raw;
 
     __device__ inline void load_values(const Cache& cache, const Step& at, int s, int t, Frag* a) const {
         if constexpr (Cache::kByDims) {
-            int c = min_of(t * 16 + tile_lane(), kVDim - 1);
+            int c = t * 16, lane = tile_lane();
+            clip(lane, c, 16, 1);
             if constexpr (kFragK == 16) {
-                u32x4 low = cache.tokens8(at, 0, c), high = cache.tokens8(at, 8, c);
+                u32x4 low = cache.tokens8(at, 0, lane, c), high = cache.tokens8(at, 8, lane, c);
                 for (int i = 0; i < 4; i++) a[0].w[i] = low[i], a[0].w[4 + i] = high[i];
             } else {
-                u32x4 words = cache.tokens8(at, step_token(0, 0), c);
+                u32x4 words = cache.tokens8(at, step_token(0, 0), lane, c);
                 for (int i = 0; i < kFragK / 2; i++) a[0].w[i] = words[kFragK / 2 * s + i];
             }
         } else {
             // A lane loads kVec dims of each of its keys and pairs up keys: a transpose in registers.
-            int c = min_of(t / kVec * kSlab + tile_lane() * kVec, kVDim - kVec);
-            u32 words[kFragK][kVec / 2];
-            _Pragma("unroll") for (int i = 0; i < kFragK; i++) {
-                const u8* row = cache.value_row(at, step_token(s, i));
-                if constexpr (kVec == 8) {
-                    u32x4 v = Cache::value8(row, c);
-                    for (int w = 0; w < 4; w++) words[i][w] = v[w];
-                } else {
-                    u32x2 v = Cache::value4(row, c);
-                    for (int w = 0; w < 2; w++) words[i][w] = v[w];
+            int c = t / kVec * kSlab, lane = tile_lane() * kVec;
+            clip(lane, c, kSlab, kVec);
+            Raw raw[kFragK];
+            _Pragma("unroll") for (int i = 0; i < kFragK; i++) raw[i] = Cache::template value_raw<Raw>(cache.value_row(at, step_token(s, i)), lane, c);
+            _Pragma("unroll") for (int i = 0; i < kFragK / 2; i++) {
+                auto even = Elements::widen(raw[2 * i]), odd = Elements::widen(raw[2 * i + 1]);
+                _Pragma("unroll") for (int j = 0; j < kVec; j++) {
+                    u32 x = even[j / 2], y = odd[j / 2];
+                    a[j].w[i] = j % 2 == 0 ? (x & 0xFFFFu) | (y << 16) : (x >> 16) | (y & 0xFFFF0000u);
                 }
-            }
-            _Pragma("unroll") for (int j = 0; j < kVec; j++) {
-                for (int i = 0; i < kFragK / 2; i++) {
-                    u32 even = words[2 * i][j / 2], odd = words[2 * i + 1][j / 2];
-                    a[j].w[i] = j % 2 == 0 ? (even & 0xFFFFu) | (odd << 16) : (even >> 16) | (odd & 0xFFFF0000u);
+                // All keys widened at once would not fit registers.
+                if constexpr (Elements::kBytes == 1) {
+                    for (int j = 0; j < kVec; j++) finish_before_loads(a[j].w[i]);
                 }
             }
         }
@@ -237,15 +256,15 @@ private:
         if constexpr (Cache::kByDims) {
             _Pragma("nounroll") for (int c = lane_index(); c < kVDim; c += kWave) {
                 _Pragma("nounroll") for (int k = 0; k < kStepKeys; k += 8) {
-                    u32x4 words = cache.tokens8(at, k, c);
+                    u32x4 words = cache.tokens8(at, k, c, 0);
                     for (int i = 0; i < 4; i++) bad |= is_bad(words[i] & seen_mask(at, k + 2 * i));
                 }
             }
         } else {
             _Pragma("nounroll") for (int k = tile_half(); k < kStepKeys; k += kWave / 16) {
-                const u8* row = cache.value_row(at, k);
+                typename Cache::Row row = cache.value_row(at, k);
                 _Pragma("nounroll") for (int c = tile_lane() * 8; c < kVDim; c += 128) {
-                    u32x4 words = Cache::value8(row, c);
+                    u32x4 words = Cache::value8(row, c, 0);
                     for (int i = 0; i < 4; i++) bad |= is_bad(words[i]);
                 }
             }
@@ -256,29 +275,26 @@ private:
     __device__ inline void add_bad(const Cache& cache, const ScoreRule& rule, const ColumnLane* lane, const Step& at) {
         _Pragma("nounroll") for (int k = 0; k < kStepKeys; k++) {
             if (at.first + k < at.range.low || at.first + k >= at.range.end) continue;
-            const u8* row = cache.value_row(at, k);
+            typename Cache::Row row = cache.value_row(at, k);
+            int first = hidden(first_dim());
             // By tokens: kVec dims that follow one another are the same element of kVec tiles.
             _Pragma("unroll") for (int t = 0; t < kTiles; t += kGroup) {
                 _Pragma("unroll") for (int i = 0; i < kAcc; i++) {
                     u32x4 words = {0, 0, 0, 0};
+                    int c = dim_offset(t, i), own = first;
+                    clip(own, c, Cache::kByDims ? 16 : kSlab, Cache::kByDims ? 1 : kVec);
                     if constexpr (Cache::kByDims) {
-                        int c = out_dim(t, i);
-                        words[0] = cache.value1(row, t * 16 + 16 <= kVDim ? c : min_of(c, kVDim - 1));
+                        words[0] = cache.value1(row.address(), own + c);
+                    } else if constexpr (kVec == 8) {
+                        words = Cache::value8(row, own, c);
                     } else {
-                        int c = out_dim(t, i);
-                        if (t / kVec * kSlab + kSlab > kVDim) c = min_of(c, kVDim - kVec);
-                        if constexpr (kVec == 8) {
-                            words = Cache::value8(row, c);
-                        } else {
-                            u32x2 four = Cache::value4(row, c);
-                            words = {four[0], four[1], 0, 0};
-                        }
+                        u32x2 four = Cache::value4(row, own, c);
+                        words = {four[0], four[1], 0, 0};
                     }
                     _Pragma("unroll") for (int j = 0; j < kGroup; j++) {
                         u16 v = (u16)(words[j / 2] >> (16 * (j % 2)));
                         _Pragma("unroll") for (int n = 0; n < kColumns; n++) {
-                            int distance = lane[n].position - at.first - k;
-                            if (!A::is_finite(v) && distance >= 0 && distance < rule.window) out[n][t + j][i] += A::widen(v);
+                            if (!A::is_finite(v) && rule.sees(lane[n].position - at.first - k)) out[n][t + j][i] += A::widen(v);
                         }
                     }
                     schedule_barrier();

@@ -52,3 +52,7 @@ DEVICE void group_barrier() {
 template <class A, class B> DEVICE auto min_of(A a, B b) -> decltype(a + b) { return a < b ? a : b; }
 template <class A, class B> DEVICE auto max_of(A a, B b) -> decltype(a + b) { return a > b ? a : b; }
 DEVICE i64 ceil_div(i64 a, i64 b) { return (a + b - 1) / b; }
+
+// The first type where kFirst, else the second.
+template <bool kFirst, class A, class B> struct Pick { typedef A type; };
+template <class A, class B> struct Pick<false, A, B> { typedef B type; };

@@ -147,6 +147,10 @@ template <class T> DEVICE Frag from_acc(Acc p) {
 
 DEVICE Acc acc_zero() { return Acc{}; }
 
+// What of these is the same for all lanes: acc_row(i) = acc_row(0) + kAccStep · i, load32_k(i) = load32_k(0) + kLoad32Step · i.
+constexpr int kAccStep = kFragK == 16 ? 2 : 1;
+constexpr int kLoad32Step = kFragK == 16 ? 8 : 16;
+
 // D += A · B over 32 k.
 template <class T> DEVICE Acc mma32(const Frag32& a, const Frag32& b, Acc c) { return mma<T>(a.f[1], b.f[1], mma<T>(a.f[0], b.f[0], c)); }
 

@@ -107,5 +107,9 @@ DEVICE u8 round_fp8(float x, int type) {
 DEVICE u32x4 load16(const void* address) { return *(const u32x4*)address; }
 DEVICE void store16(void* address, u32x4 value) { *(u32x4*)address = value; }
 
+// From device memory, where the compiler does not see by itself that an address is of it: loads of any memory are slower, take two registers an address and are
+// counted with those of LDS.
+template <class Word> DEVICE Word load_global(const void* address) { return *(const __attribute__((address_space(1))) Word*)address; }
+
 // Two 16-bit halves in one word, the first low.
 DEVICE u32 pack2(u16 low, u16 high) { return (u32)low | ((u32)high << 16); }

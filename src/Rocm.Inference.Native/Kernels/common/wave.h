@@ -24,6 +24,7 @@ DEVICE bool lanes_any(bool value) { return __nvvm_vote_any_sync(~0u, value); }
 
 template <class Any> DEVICE void finish_before_loads(Any&) {}
 template <class Any> DEVICE void finish_first(Any&, u32&) {}
+template <class Any> DEVICE void finish_product(Any&) {}
 DEVICE int hidden(int value) { return value; }
 
 DEVICE void schedule_barrier() {}
@@ -80,6 +81,13 @@ template <class Any> DEVICE void finish_before_loads(Any& value) {
 // Computes value before anything that takes next: products that could all go first would keep all their results.
 template <class Any> DEVICE void finish_first(Any& value, u32& next) {
     if constexpr (kWave == 32) asm volatile("" : "+v"(value), "+v"(next));
+}
+
+// Computes a matrix product's sums here: the compiler would move products past a branch that follows, and keep the operands of all. CDNA has its own
+// registers for sums.
+template <class Any> DEVICE void finish_product(Any& sums) {
+    if constexpr (kWave == 64) asm volatile("" : "+a"(sums));
+    else asm volatile("" : "+v"(sums));
 }
 
 // A value of which the compiler does not know that it stays the same: what is loaded by it in a loop is not kept in registers around the loop.

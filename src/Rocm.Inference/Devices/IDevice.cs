@@ -57,6 +57,9 @@ public interface IDevice : IDisposable
     /// <summary>Attention primitives for the backends that are named after AITER: its kernels where the device has some that fit, the device's own else.</summary>
     internal IAttentionKernels AiterAttentionKernels => AttentionKernels;
 
+    /// <summary>AITER's kernels were found for the device.</summary>
+    internal bool HasAiter => false;
+
     /// <summary>Whose kernels <see cref="AiterAttentionKernels"/> takes for a primitive of a layer group.</summary>
     internal KernelProvider ProviderOf(AiterPrimitive primitive, AttentionSpec spec) => new(Kind == DeviceKind.Cpu ? "cpu" : "hip", []);
 

@@ -110,7 +110,7 @@ internal sealed class SessionPlan : IDisposable
         AttentionBackendChoice? choice = settings.AttentionBackend.Value is { } name
             ? new AttentionBackendChoice(name, settings.AttentionBackend.Source) : null;
         (IAttentionBackend backend, AttentionSelection selection) =
-            new AttentionBackendSelector([.. services.AttentionBackends.Select(r => (r.Backend, r.Priority))], options.AttentionPreset)
+            new AttentionBackendSelector([.. services.AttentionBackends.Select(r => (r.Backend, r.Priority))], options.AttentionPreset, device.HasAiter)
                 .Select(specs, device, choice);
         KvCacheLayout layout = backend.GetKvCacheLayout(specs[0]);
         int blockSize = options.BlockSize ?? layout.PreferredBlockSize;

@@ -84,6 +84,8 @@ internal sealed class HipGpu : IDevice
 
     ISamplingKernels IDevice.SamplingKernels => SamplingKernels;
 
+    bool IDevice.HasAiter => _aiter.HasLibrary;
+
     KernelProvider IDevice.ProviderOf(AiterPrimitive primitive, AttentionSpec spec) => _aiter.ProviderOf(primitive, spec);
 
     /// <inheritdoc/>

@@ -31,6 +31,9 @@ internal sealed partial class AiterAttentionKernels : IAttentionKernels, IDispos
         _absence = library is null ? [absence] : [];
     }
 
+    /// <summary>AITER's kernels were found for the device.</summary>
+    public bool HasLibrary => _library is not null;
+
     /// <summary>Whose kernels run a primitive of a layer group, for the block size that the backends prefer.</summary>
     public KernelProvider ProviderOf(AiterPrimitive primitive, AttentionSpec spec)
     {

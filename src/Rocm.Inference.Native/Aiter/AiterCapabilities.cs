@@ -28,7 +28,7 @@ internal sealed record AiterCapabilities(string Heading, ImmutableArray<AiterCap
         foreach (AiterMlaRow row in kernels.Mla)
             Add(AiterFamily.Mla, Describe(row), row.Object, Unused(row, target), [AiterArgumentLayout.Mla], AiterMlaDecode.BlockThreads);
         foreach (AiterFlashRow row in kernels.Flash)
-            Add(AiterFamily.FlashForward, Describe(row), row.Object, Unused(row), AiterFlashForward.LayoutsFor(row), AiterFlashForward.BlockThreads(row.QueryDim));
+            Add(AiterFamily.FlashForward, Describe(row), row.Object, "", AiterFlashForward.LayoutsFor(row), AiterFlashForward.BlockThreads(row.QueryDim));
         return new AiterCapabilities($"{installation}, on {target}", found.ToImmutable(), kernels.Defects);
 
         void Add(AiterFamily family, string operation, AiterObject kernel, string unused, ReadOnlySpan<AiterArgumentLayout> layouts, int threads)
@@ -76,13 +76,13 @@ internal sealed record AiterCapabilities(string Heading, ImmutableArray<AiterCap
     private static string Unused(AiterMlaRow row, string target) => row switch
     {
         { ContextParallel: true } => "it is for contexts spread over devices.",
-        { Query: AiterDType.Fp8 } or { Cache: not AiterDType.Bf16 } => "only bf16 has come out right where it was executed.",
+        { Query: AiterDType.Fp8, Heads: 8 } => "it leaves the scale of the cache out and reads beyond its end.",
+        { Persistent: true } when row.Cache != AiterDType.Bf16 => "it has not been executed.",
+        { Query: AiterDType.Bf16, Cache: not AiterDType.Bf16 } => "it has not been executed.",
         { Prefill: true, Persistent: false } => "",
         { Persistent: true } => target == "gfx942" && AiterPersistentMlaDecode.IsServed(row) ? "" : "its plan is not known to this library.",
         _ => AiterMlaTraits.Of(target, row.Object.Symbol) is null ? "it is not known to this library." : "",
     };
-
-    private static string Unused(AiterFlashRow row) => row.Input == AiterDType.Fp8 ? "fp8 has not been executed." : "";
 }
 
 /// <summary>A kernel of an installation.</summary>

@@ -25,7 +25,7 @@ internal readonly record struct AiterFlashArguments
 
     public nint KeyStarts { get; init; }
 
-    /// <summary>fp8: float scales of queries, keys and values, one for all.</summary>
+    /// <summary>fp8: float scales of queries, keys and values, one for all; see <see cref="AiterFlashForward.WantsScalesInFactor"/>.</summary>
     public nint QueryScale { get; init; }
 
     public nint KeyScale { get; init; }

@@ -22,12 +22,17 @@ internal sealed class AiterFlashForward
 
     internal string Symbol => _kernel.Symbol;
 
+    /// <summary>
+    /// The scales of queries and keys belong into <see cref="AiterFlashArguments.Scale"/>, and ones into their places: masked fp8 kernels of gfx942 multiply
+    /// by them once more for the second tile of a block. Found by execution, in AITER 0.1.20.
+    /// </summary>
+    internal bool WantsScalesInFactor => _shape is { Input: AiterDType.Fp8, Causal: true };
+
     /// <summary>Why no kernel serves a shape, a sentence each; whether there is a file is another question.</summary>
     internal static ImmutableArray<string> Refusals(in AiterFlashShape shape)
     {
         var reasons = new AiterReasons();
-        // fp8 kernels are listed, but have not been executed by the tests of this library.
-        reasons.Require(shape.Input == AiterDType.Bf16, $"Queries, keys and values are bf16, not {shape.Input}.");
+        reasons.Require(shape.Input is AiterDType.Bf16 or AiterDType.Fp8, $"Queries, keys and values are bf16 or fp8, not {shape.Input}.");
         reasons.Require(
             shape is { ValueDim: 128, QueryDim: 128 or 192 }, $"The head dimensions are 128 and 128, or 192 and 128, not {shape.QueryDim} and {shape.ValueDim}.");
         reasons.Require(

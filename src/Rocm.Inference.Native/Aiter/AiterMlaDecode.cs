@@ -32,11 +32,16 @@ internal sealed class AiterMlaDecode
     internal static ImmutableArray<string> Refusals(in AiterMlaShape shape)
     {
         var reasons = new AiterReasons();
-        // The kernels for fp8 give other numbers than expected where they are executed: they stay out until it is known why.
-        reasons.Require(shape is { Query: AiterDType.Bf16, Cache: AiterDType.Bf16 }, $"Queries and cache are bf16, not {shape.Query} beside {shape.Cache}.");
+        // Kernels for fp8 write over what other waves have just begun to read, with no barrier between: they count on waves that advance in step.
+        reasons.Require(
+            (shape.Query, shape.Cache) is (AiterDType.Bf16, AiterDType.Bf16) or (AiterDType.Fp8, AiterDType.Fp8),
+            $"Queries and cache are both bf16 or both fp8, not {shape.Query} beside {shape.Cache}.");
+        reasons.Require(
+            shape.Query != AiterDType.Fp8 || shape.Heads is 16 or 128,
+            $"With fp8 the number of heads is 16 or 128, not {shape.Heads}: the kernel for 8 leaves the scale of the cache out and reads beyond its end.");
         reasons.Require(shape.Heads is 8 or 16 or 32 or 64 or 128, $"The number of heads is 8, 16, 32, 64 or 128, not {shape.Heads}: pad the queries with zero heads.");
         // The kernels for 32 heads and more take any number of tokens, but mask none of them from one another.
-        int longest = shape.Heads switch { 8 => 2, 16 => 8, _ => 1 };
+        int longest = shape.Heads switch { 8 => 2, 16 => shape.Query == AiterDType.Fp8 ? 4 : 8, _ => 1 };
         reasons.Require(
             shape.QueryLength >= 1 && shape.QueryLength <= longest, $"With {shape.Heads} heads a sequence has 1 to {longest} query tokens, not {shape.QueryLength}.");
         reasons.Require(shape.PoolBytes <= PoolLimit, $"The kernels address {PoolLimit} bytes of cache; it has {shape.PoolBytes}.");

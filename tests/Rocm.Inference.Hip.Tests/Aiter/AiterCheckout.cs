@@ -24,7 +24,11 @@ internal sealed class AiterCheckout : IDisposable
     internal HipStream Stream { get; }
 
     /// <summary>Opens the kernels, or skips the test with the reason.</summary>
-    internal static AiterCheckout Open()
+    /// <param name="inStep">
+    /// Waves of a workgroup take turns after every instruction, as they advance on a GPU, and not at barriers only. Some kernels count on that: they write
+    /// over what other waves have just begun to read, with no barrier between.
+    /// </param>
+    internal static AiterCheckout Open(bool inStep = false)
     {
         Assert.SkipWhen(EmulatedGpu.Missing is not null, EmulatedGpu.Missing ?? "");
         var search = AiterSearch.FromEnvironment(null);
@@ -35,6 +39,7 @@ internal sealed class AiterCheckout : IDisposable
         Assert.True(library is not null, reason);
         // Some of the kernels order their waves in other ways than by barriers, which the check for LDS races does not follow.
         EmulatedGpu.Instance.Set("races", "0");
+        EmulatedGpu.Instance.Set("slice", inStep ? "1" : "0");
         return new AiterCheckout(library);
     }
 
@@ -70,6 +75,7 @@ internal sealed class AiterCheckout : IDisposable
         foreach (DeviceMemoryHandle memory in _memory) memory.Dispose();
         Library.Dispose();
         EmulatedGpu.Instance.Set("races", "1");
+        EmulatedGpu.Instance.Set("slice", "0");
     }
 }
 

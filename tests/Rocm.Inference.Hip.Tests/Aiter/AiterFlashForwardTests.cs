@@ -37,12 +37,35 @@ public sealed class AiterFlashForwardTests(ITestOutputHelper log)
         Run(aiter, queryDim, causal, 4, 2, 0, [(130, 130), (130, 130), (130, 130)], batch: true);
     }
 
-    private void Run(AiterCheckout aiter, int queryDim, bool causal, int heads, int kvHeads, int rounding, (int Queries, int Keys)[] sequences, bool batch)
+    // fp8 probabilities: 2⁻⁴ of each at most.
+    [Theory]
+    [InlineData(false, 8, 2)]
+    [InlineData(true, 8, 2)]
+    [InlineData(true, 3, 3)]
+    public void Fp8_sequences_of_different_lengths_agree_with_the_oracle(bool causal, int heads, int kvHeads)
+    {
+        using AiterCheckout aiter = AiterCheckout.Open();
+        Run(aiter, 128, causal, heads, kvHeads, 0, _sequences, batch: false, AiterDType.Fp8);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_batch_in_fp8_agrees_with_the_oracle(bool causal)
+    {
+        using AiterCheckout aiter = AiterCheckout.Open();
+        Run(aiter, 128, causal, 4, 2, 0, [(200, 300), (200, 300)], batch: true, AiterDType.Fp8);
+        Run(aiter, 128, causal, 2, 2, 0, [(600, 700), (600, 700)], batch: true, AiterDType.Fp8);
+    }
+
+    private void Run(
+        AiterCheckout aiter, int queryDim, bool causal, int heads, int kvHeads, int rounding, (int Queries, int Keys)[] sequences, bool batch, AiterDType input = AiterDType.Bf16)
     {
         var random = new TestRandom(81);
+        bool quantized = input == AiterDType.Fp8;
         var shape = new AiterFlashShape
         {
-            Input = AiterDType.Bf16, QueryDim = queryDim, ValueDim = ValueDim, Heads = heads, KvHeads = kvHeads, Causal = causal, Varlen = !batch, Rounding = rounding,
+            Input = input, QueryDim = queryDim, ValueDim = ValueDim, Heads = heads, KvHeads = kvHeads, Causal = causal, Varlen = !batch, Rounding = rounding,
         };
         AiterFlashForward? flash = AiterFlashForward.TryCreate(aiter.Library, shape, out ImmutableArray<string> reasons);
         Assert.True(flash is not null, string.Join(' ', reasons));
@@ -50,17 +73,21 @@ public sealed class AiterFlashForwardTests(ITestOutputHelper log)
         int queryTokens = sequences.Sum(s => s.Queries), keyTokens = sequences.Sum(s => s.Keys);
         int[] queryOffsets = [0, .. sequences.Select((_, i) => sequences[..(i + 1)].Sum(s => s.Queries))];
         int[] keyOffsets = [0, .. sequences.Select((_, i) => sequences[..(i + 1)].Sum(s => s.Keys))];
-        (ushort[] query, float[] q) = Tensor(random, queryTokens * heads * queryDim);
-        (ushort[] key, float[] k) = Tensor(random, keyTokens * kvHeads * queryDim);
-        (ushort[] value, float[] v) = Tensor(random, keyTokens * kvHeads * ValueDim);
+        float[] scales = quantized ? [0.015f, 0.02f, 0.01f] : [1, 1, 1];
+        (byte[] query, float[] q) = Tensor(random, queryTokens * heads * queryDim, input, scales[0]);
+        (byte[] key, float[] k) = Tensor(random, keyTokens * kvHeads * queryDim, input, scales[1]);
+        (byte[] value, float[] v) = Tensor(random, keyTokens * kvHeads * ValueDim, input, scales[2]);
         float scale = (float)(1 / Math.Sqrt(queryDim));
+        int elementBytes = quantized ? 1 : sizeof(ushort);
+        // Where the kernel wants the scales of queries and keys as part of the scores' factor, ones stand in their places.
+        float[] given = flash.WantsScalesInFactor ? [1, 1, scales[2]] : scales;
         nint output = aiter.Allocate((long)queryTokens * heads * ValueDim * sizeof(ushort)), lse = aiter.Allocate((long)queryTokens * heads * sizeof(float));
         flash.Launch(aiter.Stream, new AiterFlashArguments
         {
             Output = output,
-            Query = aiter.Upload<ushort>(query),
-            Key = aiter.Upload<ushort>(key),
-            Value = aiter.Upload<ushort>(value),
+            Query = aiter.Upload<byte>(query),
+            Key = aiter.Upload<byte>(key),
+            Value = aiter.Upload<byte>(value),
             Lse = lse,
             QueryOffsets = batch ? 0 : aiter.Upload<int>(queryOffsets),
             KeyOffsets = batch ? 0 : aiter.Upload<int>(keyOffsets),
@@ -68,11 +95,14 @@ public sealed class AiterFlashForwardTests(ITestOutputHelper log)
             MaxQueryLength = sequences.Max(s => s.Queries),
             KeyTokens = batch ? sequences[0].Keys : keyTokens,
             QueryTokens = batch ? sequences[0].Queries : queryTokens,
-            QueryStrides = Strides(heads * queryDim, queryDim, sequences[0].Queries),
-            KeyStrides = Strides(kvHeads * queryDim, queryDim, sequences[0].Keys),
-            ValueStrides = Strides(kvHeads * ValueDim, ValueDim, sequences[0].Keys),
-            OutputStrides = Strides(heads * ValueDim, ValueDim, sequences[0].Queries),
-            Scale = scale,
+            QueryStrides = Strides(heads * queryDim, queryDim, sequences[0].Queries, elementBytes),
+            KeyStrides = Strides(kvHeads * queryDim, queryDim, sequences[0].Keys, elementBytes),
+            ValueStrides = Strides(kvHeads * ValueDim, ValueDim, sequences[0].Keys, elementBytes),
+            OutputStrides = Strides(heads * ValueDim, ValueDim, sequences[0].Queries, sizeof(ushort)),
+            Scale = flash.WantsScalesInFactor ? scale * scales[0] * scales[1] : scale,
+            QueryScale = quantized ? aiter.Upload<float>(given.AsSpan(0, 1)) : 0,
+            KeyScale = quantized ? aiter.Upload<float>(given.AsSpan(1, 1)) : 0,
+            ValueScale = quantized ? aiter.Upload<float>(given.AsSpan(2, 1)) : 0,
         });
 
         ushort[] result = aiter.Download<ushort>(output, queryTokens * heads * ValueDim);
@@ -104,16 +134,17 @@ public sealed class AiterFlashForwardTests(ITestOutputHelper log)
         }
 
         log.WriteLine($"largest error {worst:0.00000}, of the LSE {worstLse:0.0e+0}");
-        Assert.InRange(worst, 0, rounding == 2 ? 0.006 : 0.003);
+        Assert.InRange(worst, 0, quantized ? 0.03 : rounding == 2 ? 0.006 : 0.003);
         Assert.InRange(worstLse, 0, 2e-5);
 
-        AiterFlashStrides Strides(int row, int head, int rows) => new(row * sizeof(ushort), head * sizeof(ushort), batch ? rows * row * sizeof(ushort) : 0);
+        AiterFlashStrides Strides(int row, int head, int rows, int bytes) => new(row * bytes, head * bytes, batch ? rows * row * bytes : 0);
     }
 
-    private static (ushort[] Bits, float[] Values) Tensor(TestRandom random, int count)
+    private static (byte[] Bytes, float[] Values) Tensor(TestRandom random, int count, AiterDType type, float scale)
     {
-        ushort[] bits = [.. random.Floats(count).Select(value => (ushort)OracleNumbers.Encode(DType.BF16, value))];
-        return (bits, [.. bits.Select(value => (float)OracleNumbers.Decode(DType.BF16, value))]);
+        int width = type == AiterDType.Fp8 ? 1 : sizeof(ushort);
+        byte[] bytes = new byte[count * width];
+        return (bytes, [.. random.Floats(count).Select((value, i) => (float)LatentCache.Encode(type, scale, value, bytes.AsSpan(i * width)))]);
     }
 
     private static double[] Widen(float[] values, int start, int count) => [.. values.AsSpan(start, count).ToArray().Select(value => (double)value)];

@@ -33,6 +33,23 @@ public sealed class AiterMlaDecodeTests(ITestOutputHelper log)
         Run(aiter, AiterDType.Bf16, heads, length, splits, 0.003, 2e-5);
     }
 
+    // Probabilities are rounded to fp8: by 2⁻⁴ of each at most, by a third of that on average, and errors of many keys cancel.
+    [Theory]
+    [InlineData(16, 1, 1)]
+    [InlineData(16, 1, 3)]
+    [InlineData(16, 2, 1)]
+    [InlineData(16, 2, 2)]
+    [InlineData(16, 3, 2)]
+    [InlineData(16, 4, 1)]
+    [InlineData(16, 4, 7)]
+    [InlineData(128, 1, 1)]
+    [InlineData(128, 1, 3)]
+    public void Split_decode_of_fp8_errs_by_what_its_probabilities_are_rounded_to(int heads, int length, int splits)
+    {
+        using AiterCheckout aiter = AiterCheckout.Open(inStep: true);
+        Run(aiter, AiterDType.Fp8, heads, length, splits, 0.02, 2e-5);
+    }
+
     private void Run(AiterCheckout aiter, AiterDType type, int heads, int length, int splits, double limit, double lseLimit)
     {
         var random = new TestRandom(71);

@@ -273,7 +273,7 @@ public sealed class AiterKernargTests
         var flash = new AiterFlashShape { Input = AiterDType.Fp16, QueryDim = 64, ValueDim = 64, Heads = 4, KvHeads = 3, Causal = true, Varlen = true };
         Assert.Equal(
             [
-                "Queries, keys and values are bf16, not Fp16.", "The head dimensions are 128 and 128, or 192 and 128, not 64 and 64.",
+                "Queries, keys and values are bf16 or fp8, not Fp16.", "The head dimensions are 128 and 128, or 192 and 128, not 64 and 64.",
                 "The number of query heads is a multiple of that of KV heads, not 4 beside 3.",
             ],
             AiterFlashForward.Refusals(flash));

@@ -50,6 +50,13 @@ public sealed class InferenceSessionOptions
     [EnumDataType(typeof(AiterKernelUse))]
     public AiterKernelUse AiterKernels { get; set; }
 
+    /// <summary>
+    /// Lets AITER's kernels round activations to 8-bit floats where they multiply them with an fp8 cache: queries and attention probabilities. Faster, and less
+    /// exact by some percent of a result; this library's own kernels round neither.
+    /// </summary>
+    /// <value>Default: false.</value>
+    public bool AllowFp8Activations { get; set; }
+
     /// <summary>Longest sequence, prompt and answer together, in tokens.</summary>
     /// <value>Default: what the model was made for, reduced to what the KV cache can hold.</value>
     [Range(1, 16 * 1024 * 1024)]

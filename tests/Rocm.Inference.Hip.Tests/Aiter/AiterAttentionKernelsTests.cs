@@ -87,7 +87,7 @@ public sealed class AiterAttentionKernelsTests(ITestOutputHelper log)
         Assert.Equal("aiter", gpu.ProviderOf(AiterPrimitive.FlashVarlen, _latent).Name);
         foreach ((AttentionSpec spec, string reason) in ((AttentionSpec, string)[])[
             (_spec with { SlidingWindow = 128 }, "SlidingWindow"), (_spec with { HasSinks = true }, "Sinks"), (_spec with { HeadDim = 64, VHeadDim = 64 }, "64"),
-            (_spec with { KvDType = DType.F8E4M3Fnuz }, "scale for every token")])
+            (_spec with { KvDType = DType.F8E4M3Fnuz }, "AllowFp8Activations")])
         {
             KernelProvider provider = gpu.ProviderOf(AiterPrimitive.PagedDecode, spec);
             Assert.Equal("hip", provider.Name);
@@ -134,6 +134,61 @@ public sealed class AiterAttentionKernelsTests(ITestOutputHelper log)
         tensors.Verify();
     }
 
+    // Queries and probabilities are rounded to fp8, by 2⁻⁴ of each at most.
+    [Theory]
+    [InlineData(16, 0, 0)]
+    [InlineData(16, 1, 1)]
+    [InlineData(16, 2, 1)]
+    [InlineData(32, 1, 2)]
+    public void Decode_over_an_fp8_cache_agrees_with_ours_whatever_scales_it_has(int heads, int keyScales, int valueScales)
+    {
+        using AiterCheckout aiter = AiterCheckout.Open();
+        using IDevice gpu = Create(aiter, allowFp8Activations: true);
+        KernelProvider other = gpu.ProviderOf(AiterPrimitive.PagedDecode, _spec with { KvDType = DType.F8E4M3Fn });
+        Assert.Contains("8-bit caches of F8E4M3Fnuz on this device, not of F8E4M3Fn", Assert.Single(other.Reasons), StringComparison.Ordinal);
+        using var tensors = new PoisonedTensors(gpu, 64 << 20);
+        var random = new TestRandom(73);
+        AttentionSpec spec = _spec with { NumQoHeads = heads, KvDType = DType.F8E4M3Fnuz, HasKvScales = keyScales > 0 };
+        Assert.Equal("aiter", gpu.ProviderOf(AiterPrimitive.PagedDecode, spec).Name);
+        int[] contexts = [1, 17, 200, 248, 256, 300];
+        const int Block = 16, Width = 20;
+        int used = 1;
+        int[] table = new int[contexts.Length * Width];
+        for (int r = 0; r < contexts.Length; r++)
+            for (int b = 0; b * Block < contexts[r]; b++) table[(r * Width) + b] = used++;
+
+        var cache = new KvCacheView
+        {
+            Layout = KvLayoutKind.Shuffled, BlockSize = Block,
+            Key = tensors.Of(DType.F8E4M3Fnuz, Stored(), used, spec.NumKvHeads, 8, Block, 16),
+            Value = tensors.Of(DType.F8E4M3Fnuz, Stored(), used, spec.NumKvHeads, 1, 128, 16),
+            KeyScales = keyScales == 0 ? default : tensors.F32([.. new[] { 0.5f, 1.5f }.Take(keyScales)], keyScales),
+            ValueScales = valueScales == 0 ? default : tensors.F32([.. new[] { 0.7f, 2f }.Take(valueScales)], valueScales),
+        };
+        var args = new PagedAttentionArgs
+        {
+            Spec = spec, Cache = cache, NumRows = contexts.Length, MaxQueryLen = 1, MaxSeqLen = 320,
+            Query = tensors.Activations(tensors.Draw(random, contexts.Length * heads * 128), contexts.Length, heads, 128),
+            CuSeqlensQ = tensors.I32([.. Enumerable.Range(0, contexts.Length + 1)], contexts.Length + 1),
+            SeqLens = tensors.I32(contexts, contexts.Length),
+            BlockTable = tensors.I32(table, contexts.Length, Width),
+            Output = tensors.PoisonActivations(contexts.Length, heads, 128),
+        };
+        log.WriteLine($"seed {random.Seed}");
+        gpu.AttentionKernels.PagedDecode(tensors.Context, args);
+        float[] own = tensors.Read(args.Output);
+        TensorView output = tensors.PoisonActivations(contexts.Length, heads, 128);
+        gpu.AiterAttentionKernels.PagedDecode(tensors.Context, args with { Output = output });
+        double error = RelativeError.Of(own.Select(value => (double)value), tensors.Read(output));
+        log.WriteLine($"differs by {error:0.0000}");
+
+        // A difference of nothing would be our kernel against itself.
+        Assert.InRange(error, 1e-3, 0.04);
+        tensors.Verify();
+
+        float[] Stored() => random.Floats((long)used * Block * spec.NumKvHeads * 128, 2);
+    }
+
     [Theory]
     [InlineData(true, false)]
     [InlineData(false, false)]
@@ -171,10 +226,10 @@ public sealed class AiterAttentionKernelsTests(ITestOutputHelper log)
         tensors.Verify();
     }
 
-    private static HipGpu Create(AiterCheckout aiter)
+    private static HipGpu Create(AiterCheckout aiter, bool allowFp8Activations = false)
     {
         AiterInstallation installation = AiterInstallation.Locate(AiterSearch.FromEnvironment(null)).Installation!;
-        return new HipGpu(aiter.Library.Device, EmulatedGpu.Instance.Compiler, AiterKernelLibrary.Open(aiter.Library.Device, installation, false, out _));
+        return new HipGpu(aiter.Library.Device, EmulatedGpu.Instance.Compiler, AiterKernelLibrary.Open(aiter.Library.Device, installation, false, out _), allowFp8Activations: allowFp8Activations);
     }
 
     // Both round their results to bf16, and their probabilities before the second product.

@@ -23,7 +23,9 @@ internal sealed class HipGpu : IDevice
     /// <param name="compiler">hipRTC behind its cache, for kernels without precompiled code; null: there is none.</param>
     /// <param name="aiter">AITER's kernels, owned from here on; null: there are none.</param>
     /// <param name="aiterAbsence">Why there are none, a sentence.</param>
-    public HipGpu(HipDevice device, RuntimeKernelCompiler? compiler, AiterKernelLibrary? aiter = null, string aiterAbsence = "AITER was not looked for.")
+    /// <param name="allowFp8Activations">See <see cref="InferenceSessionOptions.AllowFp8Activations"/>.</param>
+    public HipGpu(
+        HipDevice device, RuntimeKernelCompiler? compiler, AiterKernelLibrary? aiter = null, string aiterAbsence = "AITER was not looked for.", bool allowFp8Activations = false)
     {
         _device = device;
         Library = new KernelLibrary(device, compiler);
@@ -31,7 +33,7 @@ internal sealed class HipGpu : IDevice
         Kernels = new HipKernels(Library);
         var attention = new HipAttentionKernels(this);
         AttentionKernels = attention;
-        _aiter = new AiterAttentionKernels(attention, aiter, aiterAbsence);
+        _aiter = new AiterAttentionKernels(attention, aiter, aiterAbsence, allowFp8Activations);
         SamplingKernels = new HipSamplingKernels(Library);
     }
 
@@ -44,7 +46,7 @@ internal sealed class HipGpu : IDevice
             ? null : new RuntimeKernelCompiler(HiprtcCompiler.Load(runtime.LibraryPath, runtime.Version), CodeObjectCache.OfUser());
         HipDevice opened = runtime.Open(device.Ordinal);
         AiterKernelLibrary? aiter = OpenAiter(opened, options, out string absence);
-        return new HipGpu(opened, compiler, aiter, absence);
+        return new HipGpu(opened, compiler, aiter, absence, options.AllowFp8Activations);
     }
 
     public DeviceKind Kind => DeviceKind.Hip;

@@ -12,13 +12,14 @@ internal sealed partial class AiterAttentionKernels
 
     public void PagedDecode(DeviceContext context, in PagedAttentionArgs args)
     {
-        if (Serving(args) is not { } decode)
+        KvCacheView cache = args.Cache;
+        nint keyScales = 0, valueScales = 0;
+        if (Serving(args) is not { } decode || (IsQuantized(cache) && !_scales.TryGet(HipContext.Of(context), cache, out keyScales, out valueScales)))
         {
             _own.PagedDecode(context, args);
             return;
         }
 
-        KvCacheView cache = args.Cache;
         decode.Launch(HipContext.Of(context).Stream, new AiterPagedArguments
         {
             Output = args.Output.Address,
@@ -30,8 +31,10 @@ internal sealed partial class AiterAttentionKernels
             Sequences = args.NumRows,
             BlockTableStride = (int)args.BlockTable.Stride(0),
             QueryRowBytes = (int)args.Query.Stride(0) * DType.BF16.ByteSize(),
-            BlockBytes = (int)cache.Key.Stride(0) * DType.BF16.ByteSize(),
-            HeadBytes = (int)cache.Key.Stride(1) * DType.BF16.ByteSize(),
+            KeyScales = keyScales,
+            ValueScales = valueScales,
+            BlockBytes = (int)cache.Key.Stride(0) * cache.Key.DType.ByteSize(),
+            HeadBytes = (int)cache.Key.Stride(1) * cache.Key.DType.ByteSize(),
             Scale = args.Spec.SoftmaxScale,
         });
 
@@ -47,17 +50,20 @@ internal sealed partial class AiterAttentionKernels
         AttentionSpec spec = args.Spec;
         if (_library is null || args.NumRows == 0 || args.MaxQueryLen != 1 || args.Rows == AttentionRows.MultiToken || args.Cache.Layout != KvLayoutKind.Shuffled) return null;
         if (args.Query.DType != DType.BF16 || args.Query.Stride(1) != spec.HeadDim || !args.Output.IsContiguous) return null;
-        return Paged(ShapeOf(spec, args.Cache.BlockSize, args.Cache.Key.Count * args.Cache.Key.DType.ByteSize())).Kernel;
+        return Paged(spec, args.Cache.BlockSize, args.Cache.Key.Count * args.Cache.Key.DType.ByteSize()).Kernel;
     }
 
-    private (AiterPagedDecode? Kernel, ImmutableArray<string> Reasons) Paged(in AiterPagedShape shape)
+    private (AiterPagedDecode? Kernel, ImmutableArray<string> Reasons) Paged(AttentionSpec spec, int blockSize, long poolBytes)
     {
+        if (spec.KvDType.ByteSize() == 1 && !_fp8Refusals.IsEmpty) return (null, _fp8Refusals);
+        if (spec.KvDType.ByteSize() == 1 && spec.KvDType != _fp8) return (null, [$"AITER's kernels read 8-bit caches of {_fp8} on this device, not of {spec.KvDType}."]);
+        AiterPagedShape shape = ShapeOf(spec, blockSize, poolBytes);
         if (_paged.TryGetValue(shape, out (AiterPagedDecode? Kernel, ImmutableArray<string> Reasons) known)) return known;
-        // Their scales are one for each token; a cache of this library has one for each tensor or head.
-        if (shape.Cache is AiterDType.Fp8) known = (null, ["AITER's kernels over 8-bit caches want a scale for every token; the cache has one for a tensor or a head."]);
-        else known = (AiterPagedDecode.TryCreate(_library!, shape, out ImmutableArray<string> reasons), reasons);
-        return _paged[shape] = known;
+        AiterPagedDecode? decode = AiterPagedDecode.TryCreate(_library!, shape, out ImmutableArray<string> reasons);
+        return _paged[shape] = (decode, reasons);
     }
+
+    private static bool IsQuantized(in KvCacheView cache) => cache.Key.DType.ByteSize() == 1;
 
     private static AiterPagedShape ShapeOf(AttentionSpec spec, int blockSize, long poolBytes) => new()
     {

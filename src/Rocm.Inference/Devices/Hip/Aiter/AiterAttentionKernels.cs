@@ -18,17 +18,25 @@ internal sealed partial class AiterAttentionKernels : IAttentionKernels, IDispos
     private readonly ConcurrentDictionary<AiterFlashShape, (AiterFlashForward? Kernel, ImmutableArray<string> Reasons)> _flash = new();
     private readonly ConcurrentDictionary<AiterMlaShape, (AiterMlaDecode? Kernel, ImmutableArray<string> Reasons)> _latent = new();
     private readonly AiterLatentKernels _latentKernels;
+    private readonly AiterScaleTables _scales;
+    private readonly DType _fp8;
+    private readonly ImmutableArray<string> _fp8Refusals;
 
     /// <summary>Loads nothing yet.</summary>
     /// <param name="own">The kernels that take what AITER's do not.</param>
     /// <param name="library">AITER's kernels for the device; null: there are none.</param>
     /// <param name="absence">Why there are none, a sentence.</param>
-    public AiterAttentionKernels(HipAttentionKernels own, AiterKernelLibrary? library, string absence)
+    /// <param name="allowFp8Activations">See <see cref="InferenceSessionOptions.AllowFp8Activations"/>.</param>
+    public AiterAttentionKernels(HipAttentionKernels own, AiterKernelLibrary? library, string absence, bool allowFp8Activations = false)
     {
         _own = own;
         _latentKernels = new AiterLatentKernels(own.Library);
         _library = library;
         _absence = library is null ? [absence] : [];
+        _scales = new AiterScaleTables(own.Gpu);
+        _fp8 = library?.Kernels.Target == "gfx942" ? DType.F8E4M3Fnuz : DType.F8E4M3Fn;
+        _fp8Refusals = allowFp8Activations ? [] :
+            [$"AITER's kernels over an fp8 cache round queries and probabilities to fp8 (option {nameof(InferenceSessionOptions.AllowFp8Activations)})."];
     }
 
     /// <summary>AITER's kernels were found for the device.</summary>
@@ -39,7 +47,7 @@ internal sealed partial class AiterAttentionKernels : IAttentionKernels, IDispos
     {
         ImmutableArray<string> reasons = _library is null ? _absence : primitive switch
         {
-            AiterPrimitive.PagedDecode => Paged(ShapeOf(spec, blockSize: 16, poolBytes: 0)).Reasons,
+            AiterPrimitive.PagedDecode => Paged(spec, blockSize: 16, poolBytes: 0).Reasons,
             AiterPrimitive.FlashVarlen => Flash(ShapeOf(spec, causal: true)).Reasons,
             _ => Latent(spec).Reasons,
         };
@@ -58,7 +66,11 @@ internal sealed partial class AiterAttentionKernels : IAttentionKernels, IDispos
 
     public long UnifiedAttentionScratchBytes(AttentionSpec spec, in BatchLimits limits) => _own.UnifiedAttentionScratchBytes(spec, limits);
 
-    public void Dispose() => _library?.Dispose();
+    public void Dispose()
+    {
+        _scales.Dispose();
+        _library?.Dispose();
+    }
 
     /// <summary>What a primitive that AITER's kernels run leaves to this library's, a sentence each.</summary>
     private ImmutableArray<string> ExceptionsOf(AiterPrimitive primitive, AttentionSpec spec) => primitive switch

@@ -9,6 +9,9 @@ internal sealed partial class HipAttentionKernels(HipGpu gpu) : IAttentionKernel
     /// <summary>The macro that selects the activation type.</summary>
     private const string Activation = "T=BF16";
 
+    /// <summary>The device.</summary>
+    internal HipGpu Gpu => gpu;
+
     /// <summary>Where the kernels come from.</summary>
     internal KernelLibrary Library => gpu.Library;
 

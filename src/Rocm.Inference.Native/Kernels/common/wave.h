@@ -10,7 +10,7 @@ constexpr int kWave = 32;
 
 #if defined(__NVPTX__)
 DEVICE int lane_index() { return (int)__nvvm_read_ptx_sreg_laneid(); }
-DEVICE int wave_index() { return __nvvm_shfl_sync_idx_i32(~0u, thread_index() / kWave, 0, 31); }
+DEVICE int wave_index() { return thread_index() / kWave; }
 
 // What a lane wrote to LDS before is seen by its wave after.
 DEVICE void wave_sync() { __nvvm_bar_warp_sync(~0u); }

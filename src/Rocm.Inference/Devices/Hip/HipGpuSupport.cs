@@ -12,6 +12,9 @@ internal static class HipGpuSupport
     /// <summary>RDNA 3, 3.5 and 4: every number of these families.</summary>
     private static readonly string[] WmmaFamilies = ["gfx110", "gfx115", "gfx120"];
 
+    /// <summary>What HIP over another vendor's driver calls its devices (tests/native/hipcuda): the kernels' portable paths, for tests on real hardware.</summary>
+    private const string StandIn = "gfx000";
+
     /// <summary>The devices, first choice first: discrete before integrated, then by memory.</summary>
     public static IEnumerable<HipDeviceInfo> InOrder(IEnumerable<HipDeviceInfo> devices) =>
         devices.OrderBy(device => device.IsIntegrated).ThenByDescending(device => device.MemoryBytes).ThenBy(device => device.Ordinal);
@@ -23,7 +26,7 @@ internal static class HipGpuSupport
     {
         string subject = $"Device {device.Ordinal}, {device.Name}";
         if (device.Target is not { } target) return $"{subject}, does not tell its architecture: no kernels can be chosen for it.";
-        if (!Mfma.Contains(target) && !WmmaFamilies.Any(family => target.StartsWith(family, StringComparison.Ordinal)))
+        if (target != StandIn && !Mfma.Contains(target) && !WmmaFamilies.Any(family => target.StartsWith(family, StringComparison.Ordinal)))
         {
             return $"{subject} ({target}), has not the matrix instructions that the kernels are written for: MFMA of {string.Join(", ", Mfma)}, "
                 + "or WMMA of RDNA 3, 3.5 and 4 (gfx11, gfx12).";

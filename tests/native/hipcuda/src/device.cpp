@@ -70,7 +70,7 @@ int attribute_of(int which) {
     case 67: return 33;   // PciBusId
     case 68: return 34;   // PciDeviceId
     case 69: return 50;   // PciDomainId
-    case 74: return 8;    // MaxSharedMemoryPerBlock
+    case 74: return 97;   // MaxSharedMemoryPerBlock: what a launch may ask for
     case 87: return 10;   // WarpSize
     case 88: return 115;  // MemoryPoolsSupported
     default: return 0;

@@ -1,4 +1,4 @@
-// Streams, events, modules, launches, graphs.
+// Streams, events, graphs.
 #include "driver.h"
 
 using namespace hipcuda;
@@ -17,28 +17,6 @@ API int hipEventRecord(void *event, void *stream) { WITH_DEVICE(CUDA(cuEventReco
 API int hipEventSynchronize(void *event) { WITH_DEVICE(CUDA(cuEventSynchronize, event)); }
 API int hipEventQuery(void *event) { WITH_DEVICE(CUDA(cuEventQuery, event)); }
 API int hipEventElapsedTime(float *milliseconds, void *start, void *stop) { WITH_DEVICE(CUDA(cuEventElapsedTime, milliseconds, start, stop)); }
-
-// The image is PTX, which ends with a zero byte: hiprtc.cpp counts it in.
-API int hipModuleLoadData(void **module, const void *image) { WITH_DEVICE(CUDA(cuModuleLoadData, module, image)); }
-API int hipModuleUnload(void *module) { WITH_DEVICE(CUDA(cuModuleUnload, module)); }
-API int hipModuleGetFunction(void **function, void *module, const char *name) { WITH_DEVICE(CUDA(cuModuleGetFunction, function, module, name)); }
-API int hipFuncGetAttribute(int *value, int which, void *function) { WITH_DEVICE(CUDA(cuFuncGetAttribute, value, which, function)); }
-API int hipModuleOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void *function, int threads, size_t shared) {
-  WITH_DEVICE(CUDA(cuOccupancyMaxActiveBlocksPerMultiprocessor, blocks, function, threads, shared));
-}
-API int hipModuleLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, void *stream, void **parameters,
-                              void **extra) {
-  if (int failed = enter()) return done(failed);
-  // The lists differ in their last key.
-  void *buffer[5] = {};
-  if (extra) {
-    for (int i = 0; extra[i] != (void *)3 && i < 4; i += 2) {
-      buffer[i] = extra[i];
-      buffer[i + 1] = extra[i + 1];
-    }
-  }
-  return done(CUDA(cuLaunchKernel, function, gx, gy, gz, bx, by, bz, shared, stream, parameters, extra ? (void **)buffer : (void **)nullptr));
-}
 
 API int hipGraphDestroy(void *graph) { WITH_DEVICE(CUDA(cuGraphDestroy, graph)); }
 API int hipGraphGetNodes(void *graph, void **nodes, size_t *count) { WITH_DEVICE(CUDA(cuGraphGetNodes, graph, nodes, count)); }

@@ -141,7 +141,7 @@ public sealed class BenchmarkTests : IDisposable
     {
         string temporary = Directory.CreateDirectory(Path.Combine(_folder, "tmp")).FullName;
         string config = Path.Combine(GoldenCheckpoint.ModelsFolder, golden, "config.json");
-        return SampleProcess.Start(Sample, ["--config", config, "--device", "cpu", .. arguments], temporary);
+        return SampleProcess.Start(Sample, ["--config", config, "--device", "cpu", .. arguments], ("TMPDIR", temporary));
     }
 
     private async Task<SampleProcess> RunAsync(string golden, params string[] arguments)

@@ -40,12 +40,12 @@ internal sealed partial class SampleProcess : IDisposable
 
     public int ExitCode => _process.ExitCode;
 
-    public static SampleProcess Start(string sample, params string[] arguments) => Start(sample, arguments, temporary: null);
+    public static SampleProcess Start(string sample, params string[] arguments) => Start(sample, arguments, environment: []);
 
     /// <param name="sample">Name of its project.</param>
     /// <param name="arguments">Its command line.</param>
-    /// <param name="temporary">Its folder for temporary files, or null for everyone's.</param>
-    public static SampleProcess Start(string sample, string[] arguments, string? temporary)
+    /// <param name="environment">Variables that it gets besides those of this process.</param>
+    public static SampleProcess Start(string sample, string[] arguments, params ReadOnlySpan<(string Name, string Value)> environment)
     {
         // .../tests/Rocm.Inference.Golden/bin/<configuration>/<framework>/
         var here = new DirectoryInfo(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
@@ -64,7 +64,7 @@ internal sealed partial class SampleProcess : IDisposable
         }
 
         start.ArgumentList.Add(program);
-        if (temporary is not null) start.Environment["TMPDIR"] = temporary;
+        foreach ((string name, string value) in environment) start.Environment[name] = value;
         foreach (string argument in arguments) start.ArgumentList.Add(argument);
         return new SampleProcess(Process.Start(start)!);
     }
@@ -76,9 +76,10 @@ internal sealed partial class SampleProcess : IDisposable
         return process;
     }
 
-    public async Task EndAsync()
+    /// <param name="patience">How long it may take; by default a minute.</param>
+    public async Task EndAsync(TimeSpan? patience = null)
     {
-        await _process.WaitForExitAsync().WaitAsync(Patience);
+        await _process.WaitForExitAsync().WaitAsync(patience ?? Patience);
         await _reading.WaitAsync(Patience);
     }
 

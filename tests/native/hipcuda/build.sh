@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds libamdhip64.so.6 and libhiprtc.so.6 over CUDA's driver and clang, and prints the folder that holds them. Usage: build.sh [CACHE], default .cache beside this file.
+# Builds libamdhip64.so.6 and libhiprtc.so.6 over CUDA's driver and clang, and prints the folder to name in ROCM_PATH: its lib holds them. Usage: build.sh [CACHE], default .cache beside this file.
 set -euo pipefail
 cd "$(dirname "$0")"
 compiler=${CXX:-g++}
@@ -8,8 +8,8 @@ flags=(-std=c++20 -O2 -fPIC -fvisibility=hidden -Wall -Wextra -Werror)
 hash=$( { cat build.sh src/* ../gfxemu/src/hiprtc.cpp ../gfxemu/src/hiprtc_prelude.h; "$compiler" --version; } | sha256sum | cut -c1-16)
 out=$cache/$hash
 if [ -e "$out/done" ]; then echo "$out"; exit 0; fi
-mkdir -p "$out"
-"$compiler" "${flags[@]}" -shared -Wl,-soname,libamdhip64.so.6 -o "$out/libamdhip64.so.6" src/*.cpp -ldl -pthread
-"$compiler" "${flags[@]}" -shared -Wl,-soname,libhiprtc.so.6 -o "$out/libhiprtc.so.6" ../gfxemu/src/hiprtc.cpp -pthread
+mkdir -p "$out/lib"
+"$compiler" "${flags[@]}" -shared -Wl,-soname,libamdhip64.so.6 -o "$out/lib/libamdhip64.so.6" src/*.cpp -ldl -pthread
+"$compiler" "${flags[@]}" -shared -Wl,-soname,libhiprtc.so.6 -o "$out/lib/libhiprtc.so.6" ../gfxemu/src/hiprtc.cpp -pthread
 touch "$out/done"
 echo "$out"

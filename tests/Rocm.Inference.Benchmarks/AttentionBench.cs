@@ -6,7 +6,7 @@ namespace Rocm.Inference.Benchmarks;
 /// <summary>Attention over a paged cache: decode in every layout and type next to both floors, windows, and prefill.</summary>
 internal static class AttentionBench
 {
-    private static readonly (string Name, KvLayoutKind Layout, bool IsPagedDecode, KvSplit Split)[] s_readers =
+    public static readonly (string Name, KvLayoutKind Layout, bool IsPagedDecode, KvSplit Split)[] Readers =
     [
         ("Nhd unified", KvLayoutKind.Nhd, false, KvSplit.Fixed),
         ("Nhd occupancy", KvLayoutKind.Nhd, false, KvSplit.Occupancy),
@@ -32,7 +32,7 @@ internal static class AttentionBench
         Console.WriteLine($"decode, {Heads}/{KvHeads} heads of {Dim}, {Rows} rows on {Keys}:");
         foreach (DType dtype in new[] { DType.BF16, DType.F16, DType.F8E4M3Fn })
         {
-            foreach ((string name, KvLayoutKind layout, bool decode, KvSplit split) in s_readers)
+            foreach ((string name, KvLayoutKind layout, bool decode, KvSplit split) in Readers)
             {
                 using var step = new AttentionStep(device, new AttentionShape(Heads, KvHeads, Dim, Rows, 1, Keys) { Layout = layout, DType = dtype, IsPagedDecode = decode, Split = split });
                 double before = LimitsBench.ReadGigabytes(options);
@@ -52,7 +52,7 @@ internal static class AttentionBench
         {
             foreach (int rows in new[] { 1, 8, 64 })
             {
-                AttentionStep[] steps = [.. s_readers.Select(r =>
+                AttentionStep[] steps = [.. Readers.Select(r =>
                     new AttentionStep(device, new AttentionShape(heads, kvHeads, dim, rows, 1, 2048) { Layout = r.Layout, IsPagedDecode = r.IsPagedDecode, Split = r.Split }))];
 
                 // Each repetition times all of them, so that a slow moment of the machine hits all.
@@ -65,7 +65,7 @@ internal static class AttentionBench
                 }
 
                 double[] medians = [.. times.Select(t => t.Order().ElementAt(t.Length / 2))];
-                Console.WriteLine($"  {heads}/{kvHeads} x {dim}, {rows,2} rows: " + string.Join(", ", s_readers.Select((r, i) => $"{r.Name} {medians[i] * 1e3:F3} ms ({medians[i] / medians.Min():F2})")));
+                Console.WriteLine($"  {heads}/{kvHeads} x {dim}, {rows,2} rows: " + string.Join(", ", Readers.Select((r, i) => $"{r.Name} {medians[i] * 1e3:F3} ms ({medians[i] / medians.Min():F2})")));
                 foreach (AttentionStep step in steps) step.Dispose();
             }
         }
@@ -74,7 +74,7 @@ internal static class AttentionBench
     private static void Windows(BenchOptions options, IDevice device)
     {
         Console.WriteLine("decode with a window of 128, 32/4 heads of 128, 8 rows:");
-        foreach ((string name, KvLayoutKind layout, bool decode, KvSplit split) in s_readers)
+        foreach ((string name, KvLayoutKind layout, bool decode, KvSplit split) in Readers)
         {
             double[] times = [.. new[] { 256, 8192 }.Select(length =>
             {
@@ -114,6 +114,12 @@ internal sealed record AttentionShape(int Heads, int KvHeads, int Dim, int Rows,
     public KvSplit Split { get; init; }
 
     public int? Window { get; init; }
+
+    /// <summary>True: blocks of a sequence lie one after the other, as in a fresh pool; otherwise anywhere.</summary>
+    public bool InOrder { get; init; }
+
+    /// <summary>Blocks that all sequences share, few enough to stay in a cache; 0: every block is another one.</summary>
+    public int SharedBlocks { get; init; }
 }
 
 /// <summary>One attention call of some equal rows.</summary>
@@ -142,9 +148,10 @@ internal sealed class AttentionStep : IDisposable
             ? device.AttentionKernels.PagedDecodeScratchBytes(spec, limits)
             : device.AttentionKernels.UnifiedAttentionScratchBytes(spec, limits));
 
-        // Blocks of a sequence are anywhere in a pool that has been in use.
+        // In a pool that has been in use, blocks of a sequence are anywhere.
         int[] table = [.. Enumerable.Range(0, rows * blocks)];
-        new Random(1).Shuffle(table);
+        if (!shape.InOrder) new Random(1).Shuffle(table);
+        if (shape.SharedBlocks > 0) table = [.. table.Select(block => block % shape.SharedBlocks)];
         _args = new PagedAttentionArgs
         {
             Spec = spec,

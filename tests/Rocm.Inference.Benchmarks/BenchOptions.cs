@@ -15,6 +15,7 @@ internal sealed record BenchOptions(int Threads, int Repetitions, int VectorBits
           scaled     the same with bf16, fp8 and MXFP4 weights
           experts    a mixture of experts (2048, 768, 8 of 128), 1 to 512 tokens, in the same weights
           attention  decode and prefill over a paged bf16 cache
+          roofline   decode of 8 rows on 8192 keys in turns with its floors, and without misses
           flash      causal prefill over contiguous rows, by both implementations
           mla        absorbed latent decode over a bf16 cache
           backends   the attention backends beside each other: decode, verify, extend, prefill of one layer

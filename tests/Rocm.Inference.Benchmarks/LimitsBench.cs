@@ -42,7 +42,7 @@ internal static unsafe class LimitsBench
         return options.Threads * (double)Loops * 12 * 2 * (wide ? 16 : 8) * 1e-9;
     }
 
-    private static void OnThreads(int count, Func<int, float> body)
+    public static void OnThreads(int count, Func<int, float> body)
     {
         Thread[] threads = [.. Enumerable.Range(1, count - 1).Select(t => new Thread(() => body(t)))];
         foreach (Thread thread in threads) thread.Start();
@@ -50,8 +50,9 @@ internal static unsafe class LimitsBench
         foreach (Thread thread in threads) thread.Join();
     }
 
+    /// <summary>Reads whole cache lines in the order of their addresses.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Read(byte* data, long bytes)
+    public static float Read(byte* data, long bytes)
     {
         Vector256<ulong> a = default, b = default, c = default, d = default;
         for (long i = 0; i < bytes; i += 128)

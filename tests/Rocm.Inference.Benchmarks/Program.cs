@@ -22,6 +22,9 @@ switch (command)
     case "attention":
         AttentionBench.Run(options);
         return 0;
+    case "roofline":
+        RooflineBench.Run(options);
+        return 0;
     case "flash":
         FlashBench.Run(options);
         return 0;

@@ -37,6 +37,9 @@ internal unsafe struct AttentionScratch
     /// <summary>[rows, QueryStride]: queries times the softmax scale.</summary>
     public float* Queries { get; private set; }
 
+    /// <summary>The same of each group of 8 rows of a KV head, packed.</summary>
+    public float* GroupQueries { get; private set; }
+
     /// <summary>[rows, 48]: scores, then probabilities of a tile.</summary>
     public float* Scores { get; private set; }
 
@@ -132,6 +135,7 @@ internal unsafe struct AttentionScratch
     {
         long used = 0;
         Queries = (float*)Take(memory, ref used, (long)_rows * QueryStride * sizeof(float));
+        GroupQueries = (float*)Take(memory, ref used, (long)_rows * QueryStride * sizeof(float));
         Scores = (float*)Take(memory, ref used, (long)_rows * Panel.Width * sizeof(float));
         Values = (float*)Take(memory, ref used, (long)_rows * ValueStride * sizeof(float));
         Spans = (float*)Take(memory, ref used, (long)_rows * ValueStride * sizeof(float));

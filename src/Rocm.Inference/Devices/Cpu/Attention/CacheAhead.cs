@@ -34,7 +34,7 @@ internal unsafe struct CacheAhead
     {
         int lines = (((cache.Dim * cache.ElementBytes) + LineBytes - 1) / LineBytes) + 1;
         int runs = cache.Run < cache.Dim ? cache.Dim / cache.Run : 1;
-        return (Panel.Width * (Math.Max(lines, Math.Max(runs, cache.Dim / MinStepElements)) + 1)) + 4;
+        return (Panel.Width * (Math.Max(lines, Math.Max(runs, cache.Dim / MinStepElements)) + 1)) + 8;
     }
 
     /// <summary>Asks for the lines of positions outside [first, end), which steps over these only do not ask for.</summary>
@@ -76,7 +76,8 @@ internal unsafe struct CacheAhead
             position += tokens;
             if (joined)
             {
-                for (int i = 0; i < tokens; i++, at += cache.TokenBytes) count = Add(at, heads * headBytes, lines, count);
+                if (cache.TokenBytes == heads * headBytes) count = Add(at, bytes, lines, count);
+                else for (int i = 0; i < tokens; i++, at += cache.TokenBytes) count = Add(at, heads * headBytes, lines, count);
                 continue;
             }
 
@@ -125,12 +126,13 @@ internal unsafe struct CacheAhead
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Add(byte* from, long bytes, byte** lines, int count)
     {
-        // Four at a time: up to three past the end are overwritten or not counted.
+        // Eight at a time: up to seven past the end are overwritten or not counted.
+        const int Count = 8;
         long line = (nint)from & -LineBytes, end = (nint)from + bytes;
-        Vector256<long> four = Vector256.Create(line) + Vector256.Create(0L, LineBytes, 2 * LineBytes, 3 * LineBytes);
-        Vector256<long> step = Vector256.Create(4L * LineBytes);
+        Vector512<long> eight = Vector512.Create(line) + Vector512.Create(0L, LineBytes, 2 * LineBytes, 3 * LineBytes, 4 * LineBytes, 5 * LineBytes, 6 * LineBytes, 7 * LineBytes);
+        Vector512<long> step = Vector512.Create((long)Count * LineBytes);
         byte** target = lines + count;
-        for (long at = line; at < end; at += 4 * LineBytes, target += 4, four += step) four.Store((long*)target);
+        for (long at = line; at < end; at += Count * LineBytes, target += Count, eight += step) eight.Store((long*)target);
         return count + (int)((end - line + LineBytes - 1) / LineBytes);
     }
 }

@@ -61,4 +61,6 @@ internal readonly unsafe struct ContiguousTileReader<TSimd, TVector> : IKvTileRe
 
     public static void AddValues(in KvTile tile, in AttentionScratch scratch, int valueDim, ValueForm form, int row, int count) =>
         PagedTileReader<TSimd, TVector, F32Panel<TSimd, TVector>, F32Rows<TSimd, TVector>>.AddValues(tile, scratch, valueDim, form, row, count);
+
+    public static int AttendGroups(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int valueDim, KeyForm keys, ValueForm values, int row, int count) => 0;
 }

@@ -48,7 +48,7 @@ internal static unsafe class KeyRunTile<TWords>
             count = rows - row >= Rows ? Rows : rows - row >= 2 ? 2 : 1;
             for (int key = first & ~(KvTileSource.GroupLen - 1); key < end; key += KvTileSource.GroupLen, lines += dim / StepElements * asked)
             {
-                if (count == Rows) Tile4(dim, q, ldq, keys[key], runStride, lines, asked, c + key);
+                if (count == Rows) Tile4(dim, q, ldq, keys[key], runStride, lines, asked, c + key, grouped: false);
                 else if (count == 2) Tile2(dim, q, ldq, keys[key], runStride, lines, asked, c + key);
                 else Tile1(dim, q, keys[key], runStride, lines, asked, c + key);
             }
@@ -58,6 +58,29 @@ internal static unsafe class KeyRunTile<TWords>
 
         // Tiles of fewer keys have fewer steps.
         for (byte** endLine = ahead.Rows + ahead.HeadStep; left < endLine; left++) Sse.Prefetch0(*left);
+    }
+
+    /// <summary>The same for a <see cref="QueryGroup"/>.</summary>
+    /// <param name="first">First key.</param>
+    /// <param name="end">End of the keys; other scores hold anything.</param>
+    /// <param name="dim">Head dimension, whole runs.</param>
+    /// <param name="q">[8, dim], even channels of a run before the odd ones.</param>
+    /// <param name="ldq">Elements from a row of Q to the next.</param>
+    /// <param name="keys">As above.</param>
+    /// <param name="runStride">Bytes from a run of a key to the next.</param>
+    /// <param name="ahead">What is asked for meanwhile, or nothing.</param>
+    /// <param name="c">[48, 8].</param>
+    public static void MultiplyGroup(int first, int end, int dim, float* q, nint ldq, byte** keys, nint runStride, in CacheAhead ahead, float* c)
+    {
+        byte** lines = ahead.Rows;
+        nint asked = ahead.HeadStep > 0 ? Asked / 2 : 0;
+        for (int row = 0; row < QueryGroup.Rows; row += Rows, q += Rows * ldq, c += Rows)
+        {
+            for (int key = first & ~(KvTileSource.GroupLen - 1); key < end; key += KvTileSource.GroupLen, lines += dim / StepElements * asked)
+                Tile4(dim, q, ldq, keys[key], runStride, lines, asked, c + (key * QueryGroup.Rows), grouped: true);
+        }
+
+        for (byte** endLine = ahead.Rows + ahead.HeadStep; lines < endLine; lines++) Sse.Prefetch0(*lines);
     }
 
     /// <summary>Brings channels of a query into the order of products.</summary>
@@ -84,17 +107,35 @@ internal static unsafe class KeyRunTile<TWords>
         Sse.Prefetch0(lines[3]);
     }
 
-    /// <summary>Adds the four lanes of each key and brings the sums into the order of keys.</summary>
+    /// <summary>Adds the four lanes of each key.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Sums(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d)
+    {
+        Vector512<double> ab = (Avx512F.UnpackLow(a, b) + Avx512F.UnpackHigh(a, b)).AsDouble(), cd = (Avx512F.UnpackLow(c, d) + Avx512F.UnpackHigh(c, d)).AsDouble();
+        return Avx512F.UnpackLow(ab, cd).AsSingle() + Avx512F.UnpackHigh(ab, cd).AsSingle();
+    }
+
+    /// <summary>Sums of a row and 16 keys, in the order of the keys.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void StoreSums(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d, float* scores)
     {
-        Vector512<double> ab = (Avx512F.UnpackLow(a, b) + Avx512F.UnpackHigh(a, b)).AsDouble(), cd = (Avx512F.UnpackLow(c, d) + Avx512F.UnpackHigh(c, d)).AsDouble();
-        Vector512<float> sums = Avx512F.UnpackLow(ab, cd).AsSingle() + Avx512F.UnpackHigh(ab, cd).AsSingle();
+        Vector512<float> sums = Sums(a, b, c, d);
         Avx512F.PermuteVar16x32(sums, Vector512.Create(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)).Store(scores);
     }
 
+    /// <summary>Sums of four rows and four keys, the rows side by side.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreGroup(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d, float* scores)
+    {
+        Vector512<float> sums = Sums(a, b, c, d);
+        Avx512F.ExtractVector128(sums, 0).Store(scores);
+        Avx512F.ExtractVector128(sums, 1).Store(scores + QueryGroup.Rows);
+        Avx512F.ExtractVector128(sums, 2).Store(scores + (2 * QueryGroup.Rows));
+        Avx512F.ExtractVector128(sums, 3).Store(scores + (3 * QueryGroup.Rows));
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile4(int dim, float* q, nint ldq, byte* k, nint runStride, byte** lines, nint asked, float* c)
+    private static void Tile4(int dim, float* q, nint ldq, byte* k, nint runStride, byte** lines, nint asked, float* c, bool grouped)
     {
         float* q1 = q + ldq, q2 = q1 + ldq, q3 = q2 + ldq;
         Vector512<float> s00 = Vector512<float>.Zero, s01 = Vector512<float>.Zero, s02 = Vector512<float>.Zero, s03 = Vector512<float>.Zero;
@@ -150,6 +191,16 @@ internal static unsafe class KeyRunTile<TWords>
             s31 = Vector512.MultiplyAddEstimate(x, b1, s31);
             s32 = Vector512.MultiplyAddEstimate(x, b2, s32);
             s33 = Vector512.MultiplyAddEstimate(x, b3, s33);
+        }
+
+        if (grouped)
+        {
+            const int KeysOfRegister = 4 * QueryGroup.Rows;
+            StoreGroup(s00, s10, s20, s30, c);
+            StoreGroup(s01, s11, s21, s31, c + KeysOfRegister);
+            StoreGroup(s02, s12, s22, s32, c + (2 * KeysOfRegister));
+            StoreGroup(s03, s13, s23, s33, c + (3 * KeysOfRegister));
+            return;
         }
 
         StoreSums(s00, s01, s02, s03, c);

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Rocm.Inference.Devices.Cpu.Panels;
 using Rocm.Inference.Devices.Cpu.Simd;
 
@@ -47,6 +48,18 @@ internal unsafe interface IKvTileReader<TSimd, TVector>
     /// <param name="row">First query row.</param>
     /// <param name="count">Number of query rows.</param>
     static abstract void AddValues(in KvTile tile, in AttentionScratch scratch, int valueDim, ValueForm form, int row, int count);
+
+    /// <summary>Scores, softmax and values of as many whole <see cref="QueryGroup"/>s as there are, whose rows all see the same keys.</summary>
+    /// <param name="source">The sequence.</param>
+    /// <param name="tile">The positions.</param>
+    /// <param name="scratch">Packed queries, maxima, sums and values.</param>
+    /// <param name="valueDim">Dimension of V.</param>
+    /// <param name="keys">What <see cref="LoadKeys"/> said.</param>
+    /// <param name="values">What <see cref="LoadValues"/> said.</param>
+    /// <param name="row">First query row, with which a group starts.</param>
+    /// <param name="count">Number of query rows.</param>
+    /// <returns>Number of query rows that were attended.</returns>
+    static abstract int AttendGroups(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int valueDim, KeyForm keys, ValueForm values, int row, int count);
 }
 
 /// <summary>Where K of a tile is.</summary>
@@ -138,6 +151,13 @@ internal unsafe struct KvTileSource
             int runEnd = (int)Math.Min(last, j + ((long)cache.BlockSize - offset));
             for (; j < runEnd; j++, row += cache.TokenBytes) rows[j] = row;
         }
+    }
+
+    /// <summary>Moves 48 rows to the next head; what is null or anything else is of no account.</summary>
+    public static void Advance(byte** rows, long headBytes)
+    {
+        Vector512<long> step = Vector512.Create(headBytes);
+        for (int j = 0; j < Panel.Width; j += Vector512<long>.Count) (Vector512.Load((long*)rows + j) + step).Store((long*)rows + j);
     }
 
     /// <summary>

@@ -48,7 +48,7 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         bool inPlace = form is KeyForm.Rows or KeyForm.Runs;
         if (form == KeyForm.Rows && tile.HeadIndex > 0 && source.Key.Run == dim && !source.Key.DType.IsFloat8())
         {
-            for (int j = 0; j < Panel.Width; j++) rows[j] += source.Key.HeadBytes;
+            KvTileSource.Advance(rows, source.Key.HeadBytes);
             *scratch.KeyAhead = scratch.KeyAhead->NextHead();
             return form;
         }
@@ -122,7 +122,8 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
         }
         else
         {
-            source.Rows(cache, source.Head, tile.Start, tile.First, tile.End, found);
+            if (tile.HeadIndex > 0 && !cache.DType.IsFloat8() && cache.Dim % TSimd.Count == 0 && !inFloats) KvTileSource.Advance(found, cache.HeadBytes);
+            else source.Rows(cache, source.Head, tile.Start, tile.First, tile.End, found);
             if (tile.HeadIndex == 0) CacheAhead.Touch(source, cache, tile);
             int step = ValueTile<TSimd, TVector, TRow>.StepElements;
             if (step == KeyTile<TSimd, TVector, TPanel>.StepElements && cache.IsLaidOutLike(source.Key)) *scratch.ValueAhead = scratch.KeyAhead->Of(source.Key, cache);
@@ -203,6 +204,36 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
                 ValueTile<TSimd, TVector, TRow>.MultiplyAdd(count, first, end, p, Panel.Width, rows, *scratch.ValueAhead, columns, c, scratch.ValueStride);
                 break;
         }
+    }
+
+    public static int AttendGroups(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int valueDim, KeyForm keys, ValueForm values, int row, int count)
+    {
+        int step = ValueTile<TSimd, TVector, TRow>.StepElements;
+        if (keys is not (KeyForm.Rows or KeyForm.Runs) || values == ValueForm.Floats || valueDim % step != 0) return 0;
+        int first = tile.First - tile.Start, end = tile.End - tile.Start, groups = count / QueryGroup.Rows;
+        for (int group = 0; group < groups; group++, row += QueryGroup.Rows)
+        {
+            float* scores = scratch.Scores + ((long)row * Panel.Width), sums = scratch.Values + ((long)row * scratch.ValueStride);
+            CacheAhead keysAhead = group == 0 ? *scratch.KeyAhead : new CacheAhead { Rows = scratch.KeyRows };
+            if (typeof(TRow) == typeof(F16Rows<TSimd, TVector>)) GroupScores<F16Words>(source, scratch, keys, first, end, row, keysAhead, scores);
+            else GroupScores<Bf16Words>(source, scratch, keys, first, end, row, keysAhead, scores);
+            QueryGroup.Softmax(scores, first, end, scratch.Max + row, scratch.Sum + row, sums, scratch.ValueStride);
+            if (group == 0 && end - first < Panel.Width) scratch.ValueAhead->AskOthers(first, end);
+            CacheAhead valuesAhead = group == 0 ? *scratch.ValueAhead : new CacheAhead { Rows = scratch.ValueRows };
+            if (values == ValueForm.Elements) ValueGroupTile<TSimd, TVector, TRow>.MultiplyAdd(first, end, scores, scratch.ValueRows, valuesAhead, valueDim, sums, scratch.ValueStride);
+            else ValuePairGroupTile<TSimd, TVector, TPanel>.MultiplyAdd(first & ~1, end, scores, scratch.ValueRows, valuesAhead, valueDim, sums, scratch.ValueStride);
+        }
+
+        return groups * QueryGroup.Rows;
+    }
+
+    private static void GroupScores<TWords>(in KvTileSource source, in AttentionScratch scratch, KeyForm keys, int first, int end, int row, in CacheAhead ahead, float* c)
+        where TWords : struct, IWordReader
+    {
+        int dim = source.Key.Dim, stride = scratch.QueryStride;
+        long at = (long)row * stride;
+        if (keys == KeyForm.Rows) KeyGroupTile<TWords>.Multiply(first, end, dim, scratch.GroupQueries + at, scratch.KeyRows, ahead, c);
+        else KeyRunTile<TWords>.MultiplyGroup(first, end, dim, scratch.Queries + at, stride, scratch.KeyRows, (nint)source.Key.RunBytes, ahead, c);
     }
 
     private static void FindValuesAhead(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int step) => *scratch.ValueAhead = tile.HeadIndex > 0

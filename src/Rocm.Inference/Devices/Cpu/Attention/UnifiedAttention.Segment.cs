@@ -21,6 +21,17 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             if (splitStep == KeyRowTile<Bf16Words>.StepElements) KeyRowTile<Bf16Words>.SplitPairs(target, dim + ropeDim);
             else if (splitStep > 0) KeyRunTile<Bf16Words>.SplitPairs(target, dim + ropeDim);
         }
+
+        if (splitStep != KeyRowTile<Bf16Words>.StepElements) return;
+        int rowsOfHead = work.NumTokens * job->GqaRatio;
+        for (int head = 0; head < work.NumHeads; head++)
+        {
+            for (int i = 0; i + QueryGroup.Rows <= rowsOfHead; i += QueryGroup.Rows)
+            {
+                long at = ((head * (long)rowsOfHead) + i) * scratch.QueryStride;
+                QueryGroup.Pack(scratch.Queries + at, scratch.QueryStride, dim + ropeDim, scratch.GroupQueries + at);
+            }
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -99,6 +110,21 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
         KeyForm keys = TReader.LoadKeys(source, tile, scratch, count);
         bool seen = SeeAll(job, work, first, end, tile.First, tile.End);
         ValueForm form = TReader.LoadValues(source, tile, scratch, count, inFloats: !seen);
+        bool plain = job->SoftCap <= 0 && job->Slopes == null;
+        if (plain && seen && first * ratio % QueryGroup.Rows == 0)
+        {
+            // What is asked for ahead, the groups have asked for.
+            int done = TReader.AttendGroups(source, tile, scratch, job->ValueDim, keys, form, row, count);
+            if (done == count) return;
+            if (done > 0)
+            {
+                row += done;
+                count -= done;
+                *scratch.KeyAhead = new CacheAhead { Rows = scratch.KeyRows };
+                *scratch.ValueAhead = new CacheAhead { Rows = scratch.ValueRows };
+            }
+        }
+
         TReader.Scores(source, tile, scratch, job->HeadDim, keys, row, count);
         if (job->SoftCap > 0 || job->Slopes != null)
         {

@@ -32,4 +32,7 @@ internal enum AiterArgumentLayout
 
     /// <summary>The same with scales of fp8 inputs.</summary>
     FlashWithDescale,
+
+    /// <summary>Section 8.3.</summary>
+    ScaledGemm,
 }

@@ -50,6 +50,9 @@ internal static class AiterArgumentLists
         "200:ptr_q_descale/8 210:ptr_k_descale/8 220:ptr_v_descale/8 230:s_descale_q_Bs/4 240:s_descale_q_Hs/4 " +
         "250:s_descale_k_Bs/4 260:s_descale_k_Hs/4 270:s_descale_v_Bs/4 280:s_descale_v_Hs/4";
 
+    private const string ScaledGemm =
+        "0:C/8 10:A/8 20:B/8 30:SA/8 40:SB/8 50:BIAS/8 60:M/4 70:Ndim/4 80:K/4 90:PA/4 a0:PB/4 b0:PC/4 c0:KS/4 d0:scale_m/4 e0:scale_n/4 f0:scale_k/4";
+
     /// <summary>The layout of a list.</summary>
     /// <returns>Null for a list that is not known.</returns>
     internal static AiterArgumentLayout? LayoutOf(string list) => list switch
@@ -68,6 +71,7 @@ internal static class AiterArgumentLists
             MlaNamed + " 100:DSQ/8 110:DSK/8 120:out16/4" or MlaNamedInFull or "0:_kernarg_raw/320" => AiterArgumentLayout.Mla,
         Flash => AiterArgumentLayout.Flash,
         Flash + " " + FlashDescale or FlashOfGfx950 => AiterArgumentLayout.FlashWithDescale,
+        ScaledGemm => AiterArgumentLayout.ScaledGemm,
         _ => null,
     };
 }

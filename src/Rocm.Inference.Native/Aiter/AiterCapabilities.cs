@@ -29,6 +29,12 @@ internal sealed record AiterCapabilities(string Heading, ImmutableArray<AiterCap
             Add(AiterFamily.Mla, Describe(row), row.Object, Unused(row, target), [AiterArgumentLayout.Mla], AiterMlaDecode.BlockThreads);
         foreach (AiterFlashRow row in kernels.Flash)
             Add(AiterFamily.FlashForward, Describe(row), row.Object, "", AiterFlashForward.LayoutsFor(row), AiterFlashForward.BlockThreads(row.QueryDim));
+        foreach (AiterScaledGemmRow row in kernels.ScaledGemm)
+        {
+            string operation = string.Create(CultureInfo.InvariantCulture, $"product of fp8 matrices with scales of blocks, tiles of {row.TileRows} by {row.TileColumns}");
+            Add(AiterFamily.ScaledGemm, operation, row.Object, row.WantsShuffledWeight ? "" : "its weight is laid out in another way.", AiterScaledGemm.Layouts, AiterScaledGemm.BlockThreads);
+        }
+
         return new AiterCapabilities($"{installation}, on {target}", found.ToImmutable(), kernels.Defects);
 
         void Add(AiterFamily family, string operation, AiterObject kernel, string unused, ReadOnlySpan<AiterArgumentLayout> layouts, int threads)

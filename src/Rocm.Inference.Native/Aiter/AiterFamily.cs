@@ -6,10 +6,14 @@ internal enum AiterFamily
     PagedAttention,
     Mla,
     FlashForward,
+
+    /// <summary>Products of fp8 matrices with scales of blocks; older releases have none.</summary>
+    ScaledGemm,
 }
 
 internal static class AiterFamilies
 {
+    /// <summary>Those of attention, which every installation has.</summary>
     internal static ReadOnlySpan<AiterFamily> All => [AiterFamily.PagedAttention, AiterFamily.Mla, AiterFamily.FlashForward];
 
     /// <summary>Folder under hsa/&lt;target&gt;.</summary>
@@ -17,6 +21,7 @@ internal static class AiterFamilies
     {
         AiterFamily.PagedAttention => "pa",
         AiterFamily.Mla => "mla",
+        AiterFamily.ScaledGemm => "fp8gemm_blockscale",
         _ => "fmha_v3_fwd",
     };
 
@@ -25,6 +30,7 @@ internal static class AiterFamilies
     {
         AiterFamily.PagedAttention => "pa_asm.csv",
         AiterFamily.Mla => "mla_asm.csv",
+        AiterFamily.ScaledGemm => "fp8gemm_bf16_blockscale.csv",
         _ => "fmha_fwd.csv",
     };
 }

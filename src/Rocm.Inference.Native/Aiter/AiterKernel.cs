@@ -46,7 +46,7 @@ internal sealed class AiterKernel : IDisposable
     private static int HostBytesOf(AiterArgumentLayout layout) => layout switch
     {
         AiterArgumentLayout.Paged or AiterArgumentLayout.PagedWithGqa or AiterArgumentLayout.PagedWithQueryOffsets => 272,
-        AiterArgumentLayout.LegacyPagedWithGqa or AiterArgumentLayout.LegacyPagedWithQueryOffsets => 256,
+        AiterArgumentLayout.LegacyPagedWithGqa or AiterArgumentLayout.LegacyPagedWithQueryOffsets or AiterArgumentLayout.ScaledGemm => 256,
         AiterArgumentLayout.Flash or AiterArgumentLayout.FlashWithDescale => 656,
         _ => 368,
     };

@@ -19,6 +19,9 @@ internal sealed class AiterKernelSet
 
     internal ImmutableArray<AiterFlashRow> Flash { get; private init; } = [];
 
+    /// <summary>Empty where the installation has no folder of them.</summary>
+    internal ImmutableArray<AiterScaledGemmRow> ScaledGemm { get; private init; } = [];
+
     internal bool IsEmpty => Paged.IsEmpty && Mla.IsEmpty && Flash.IsEmpty;
 
     /// <summary>Manifests that are missing or damaged and rows that mean nothing here, a sentence each.</summary>
@@ -39,6 +42,7 @@ internal sealed class AiterKernelSet
             Paged = Rows(AiterFamily.PagedAttention, AiterPagedRow.Read),
             Mla = Rows(AiterFamily.Mla, AiterMlaRow.Read),
             Flash = Rows(AiterFamily.FlashForward, AiterFlashRow.Read),
+            ScaledGemm = Directory.Exists(Path.Combine(folder, AiterFamilies.FolderOf(AiterFamily.ScaledGemm))) ? Rows(AiterFamily.ScaledGemm, AiterScaledGemmRow.Read) : [],
             Defects = defects.ToImmutable(),
         };
 

@@ -41,7 +41,6 @@ internal static class AiterCounts
         text.Append("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n");
         using HipGpu own = EmulatedGpu.Create(EmulatedGpu.Gfx942);
         using HipGpu? other = installation is null ? null : new HipGpu(EmulatedGpu.Instance.Device(EmulatedGpu.Gfx942), EmulatedGpu.Instance.Compiler, Open(installation));
-        using AiterKernelLibrary? direct = installation is null ? null : Open(installation);
         foreach (AiterCase one in AiterCase.All())
         {
             string begin = $"| {one.Check.Kernel} | {one.Check.Shape} | aiter";
@@ -52,10 +51,6 @@ internal static class AiterCounts
             else if (((IDevice)other).ProviderOf(one.Primitive, one.Shape.Spec).Name == "aiter")
             {
                 Append(text, one, "aiter", MeasureOfAiter(other, one.Check));
-            }
-            else if (one.Primitive == AiterPrimitive.MlaDecode)
-            {
-                Append(text, one, "aiter, first stage", MeasureOfAiter(other, AiterLatentCheck.Of(direct!, one.Shape, one.Rows)));
             }
             else
             {

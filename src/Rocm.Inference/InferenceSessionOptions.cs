@@ -46,9 +46,13 @@ public sealed class InferenceSessionOptions
     [StringLength(4096, MinimumLength = 1)]
     public string? AiterPath { get; set; }
 
-    /// <summary>Which of AITER's kernels may run. What is chosen depends on shapes alone, so that equal sessions run equal kernels.</summary>
+    /// <summary>Which of AITER's kernels may run.</summary>
     [EnumDataType(typeof(AiterKernelUse))]
     public AiterKernelUse AiterKernels { get; set; }
+
+    /// <summary>How one is chosen where this library has a kernel for the same work, which is always.</summary>
+    [EnumDataType(typeof(AiterKernelChoice))]
+    public AiterKernelChoice AiterKernelChoice { get; set; }
 
     /// <summary>
     /// Lets AITER's kernels round activations to 8-bit floats where they multiply them with an fp8 cache: queries and attention probabilities. Faster, and less

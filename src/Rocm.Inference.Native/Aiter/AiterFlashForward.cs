@@ -22,6 +22,9 @@ internal sealed class AiterFlashForward
 
     internal string Symbol => _kernel.Symbol;
 
+    /// <summary>See <see cref="AiterKernel.Fingerprint"/>.</summary>
+    internal string Fingerprint => _kernel.Fingerprint;
+
     /// <summary>
     /// The scales of queries and keys belong into <see cref="AiterFlashArguments.Scale"/>, and ones into their places: masked fp8 kernels of gfx942 multiply
     /// by them once more for the second tile of a block. Found by execution, in AITER 0.1.20.

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Rocm.Inference.Native.Hip;
 
 namespace Rocm.Inference.Native.Aiter;
@@ -23,12 +24,16 @@ internal sealed class AiterKernel : IDisposable
         }
 
         (_block, Symbol, Layout) = (new HipDim3((uint)blockThreads), verified.Kernel.Symbol, verified.Layout);
+        Fingerprint = Convert.ToHexStringLower(SHA256.HashData(image));
         KernargBytes = Math.Max((int)verified.Kernel.KernargBytes, HostBytesOf(verified.Layout));
     }
 
     internal string Symbol { get; }
 
     internal AiterArgumentLayout Layout { get; }
+
+    /// <summary>SHA-256 of the code object, hexadecimal: what tells versions of a kernel apart.</summary>
+    internal string Fingerprint { get; }
 
     /// <summary>What a launch hands over: the layout, or what the kernel declares where that is more.</summary>
     internal int KernargBytes { get; }

@@ -23,6 +23,9 @@ internal sealed class AiterMlaDecode
 
     internal string Symbol => _kernel.Symbol;
 
+    /// <summary>See <see cref="AiterKernel.Fingerprint"/>.</summary>
+    internal string Fingerprint => _kernel.Fingerprint;
+
     internal AiterMlaTraits Traits { get; }
 
     /// <summary>Query heads that the kernel wants.</summary>

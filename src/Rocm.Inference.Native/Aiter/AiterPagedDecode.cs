@@ -32,6 +32,9 @@ internal sealed class AiterPagedDecode
 
     internal string Symbol => _kernel.Symbol;
 
+    /// <summary>See <see cref="AiterKernel.Fingerprint"/>.</summary>
+    internal string Fingerprint => _kernel.Fingerprint;
+
     /// <summary>The launch needs <see cref="AiterPagedArguments.QueryOffsets"/>.</summary>
     internal bool NeedsQueryOffsets => _row.Mtp == ByQueryOffsets;
 

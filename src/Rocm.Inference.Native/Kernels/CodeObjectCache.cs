@@ -12,7 +12,6 @@ internal sealed class CodeObjectCache
     /// <summary>The variable that names the folder.</summary>
     internal const string FolderVariable = "ROCM_INFERENCE_CACHE_DIR";
 
-    private const string Extension = ".co";
     private const string TemporaryExtension = ".tmp";
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
     private const UnixFileMode WritableByOthers = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
@@ -25,14 +24,17 @@ internal sealed class CodeObjectCache
 
     private readonly string _folder;
     private readonly long _maxBytes;
+    private readonly string _extension;
 
     /// <summary>Opens the cache; the folder is made at the first write.</summary>
     /// <param name="folder">Where the entries lie.</param>
     /// <param name="maxBytes">What they may take together; the least recently used go first.</param>
-    internal CodeObjectCache(string folder, long maxBytes = 512L << 20)
+    /// <param name="extension">What their names end in: caches of different things may share a folder.</param>
+    internal CodeObjectCache(string folder, long maxBytes = 512L << 20, string extension = ".co")
     {
         _folder = folder;
         _maxBytes = maxBytes;
+        _extension = extension;
     }
 
     internal string Folder => _folder;
@@ -122,7 +124,7 @@ internal sealed class CodeObjectCache
         }
     }
 
-    private string PathOf(CodeObjectKey key) => Path.Combine(_folder, key.Text + Extension);
+    private string PathOf(CodeObjectKey key) => Path.Combine(_folder, key.Text + _extension);
 
     private static FileStreamOptions NewPrivateFile()
     {
@@ -149,7 +151,7 @@ internal sealed class CodeObjectCache
     {
         FileInfo[] files = new DirectoryInfo(_folder).GetFiles();
         foreach (FileInfo file in files.Where(file => file.Extension == TemporaryExtension && DateTime.UtcNow - file.LastWriteTimeUtc > Abandoned)) file.Delete();
-        FileInfo[] entries = [.. files.Where(file => file.Extension == Extension).OrderBy(file => file.LastWriteTimeUtc)];
+        FileInfo[] entries = [.. files.Where(file => file.Extension == _extension).OrderBy(file => file.LastWriteTimeUtc)];
         long total = entries.Sum(file => file.Length);
         foreach (FileInfo entry in entries)
         {

@@ -39,6 +39,15 @@ internal readonly record struct CodeObjectKey
         return new CodeObjectKey(Convert.ToHexStringLower(hash.GetHashAndReset()));
     }
 
+    /// <summary>Computes the key of something else that is kept for a device.</summary>
+    /// <param name="facts">Everything that decides what it is, in order.</param>
+    internal static CodeObjectKey Of(IReadOnlyList<string> facts)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (string fact in facts) Append(hash, fact);
+        return new CodeObjectKey(Convert.ToHexStringLower(hash.GetHashAndReset()));
+    }
+
     // The length before each text: "ab" + "c" must not be "a" + "bc".
     private static void Append(IncrementalHash hash, string text)
     {

@@ -63,6 +63,15 @@ public interface IDevice : IDisposable
     /// <summary>Whose kernels <see cref="AiterAttentionKernels"/> takes for a primitive of a layer group.</summary>
     internal KernelProvider ProviderOf(AiterPrimitive primitive, AttentionSpec spec) => new(Kind == DeviceKind.Cpu ? "cpu" : "hip", []);
 
+    /// <summary>Measures what <see cref="AiterAttentionKernels"/> choose by, where they are to choose by times; done before a layer group runs.</summary>
+    /// <param name="spec">The layer group.</param>
+    /// <param name="limits">The largest step.</param>
+    /// <param name="blockSize">Tokens of a block of the cache.</param>
+    /// <param name="cancellationToken">Stops between two measurements.</param>
+    internal void TuneAttention(AttentionSpec spec, BatchLimits limits, int blockSize, CancellationToken cancellationToken)
+    {
+    }
+
     /// <summary>Logits to token ids, see <see cref="ISamplingKernels"/>.</summary>
     internal ISamplingKernels SamplingKernels { get; }
 

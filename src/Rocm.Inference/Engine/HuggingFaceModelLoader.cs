@@ -30,6 +30,7 @@ internal sealed class HuggingFaceModelLoader : IModelLoader
             owned.Push(plan);
             Tell(plan.Decoder, services.LoggerFactory.CreateLogger(Log.Category));
             if (settings.Options.VerifyKernels && selected.Device.Kind != DeviceKind.Cpu) KernelVerification.Run(plan, selected.Device, cancellationToken);
+            AttentionSelection attention = Tune(plan, selected.Device, cancellationToken);
             var weights = new WeightProgress(progress);
             DecoderModel model = DecoderModel.Load(plan.Decoder, selected.Device, weights, cancellationToken);
             owned.Push(model);
@@ -42,7 +43,7 @@ internal sealed class HuggingFaceModelLoader : IModelLoader
                 Text = new TokenizerCodec(tokenizer),
                 Info = plan.Describe(folder, model),
                 Device = selected.Info,
-                Attention = plan.Selection,
+                Attention = attention,
                 Defaults = Defaults(folder, tokenizer),
             };
 
@@ -54,6 +55,15 @@ internal sealed class HuggingFaceModelLoader : IModelLoader
         {
             while (owned.TryPop(out IDisposable? resource)) resource.Dispose();
         }
+    }
+
+    /// <summary>Before anything is uploaded: measurements need room. What was measured may change whose kernels a phase runs.</summary>
+    private static AttentionSelection Tune(SessionPlan plan, IDevice device, CancellationToken cancellationToken)
+    {
+        if (!plan.Selection.Phases.Any(phase => phase.Provider == "aiter")) return plan.Selection;
+        IReadOnlyList<LayerGroup> groups = plan.Decoder.Groups.Groups;
+        foreach (LayerGroup group in groups) device.TuneAttention(group.Spec, plan.Limits, plan.BlockSize, cancellationToken);
+        return plan.Selection with { Phases = plan.Backend.DescribePhases(groups[0].Spec, device) };
     }
 
     private static ModelExecutor CreateExecutor(

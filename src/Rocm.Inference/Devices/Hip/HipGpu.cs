@@ -14,6 +14,10 @@ namespace Rocm.Inference.Devices.Hip;
 /// </summary>
 internal sealed class HipGpu : IDevice
 {
+    // Some hundred tables, beside the compiled kernels.
+    private const long MaxTimesBytes = 1 << 20;
+    private const string TimesExtension = ".times";
+
     private readonly HipDevice _device;
     private readonly HipWeightPacker _packer;
     private readonly AiterAttentionKernels _aiter;
@@ -24,8 +28,11 @@ internal sealed class HipGpu : IDevice
     /// <param name="aiter">AITER's kernels, owned from here on; null: there are none.</param>
     /// <param name="aiterAbsence">Why there are none, a sentence.</param>
     /// <param name="allowFp8Activations">See <see cref="InferenceSessionOptions.AllowFp8Activations"/>.</param>
+    /// <param name="choice">How to choose between AITER's kernels and this library's.</param>
+    /// <param name="times">Where times are kept that are measured for it; null: nowhere.</param>
     public HipGpu(
-        HipDevice device, RuntimeKernelCompiler? compiler, AiterKernelLibrary? aiter = null, string aiterAbsence = "AITER was not looked for.", bool allowFp8Activations = false)
+        HipDevice device, RuntimeKernelCompiler? compiler, AiterKernelLibrary? aiter = null, string aiterAbsence = "AITER was not looked for.",
+        bool allowFp8Activations = false, AiterKernelChoice choice = AiterKernelChoice.Always, CodeObjectCache? times = null)
     {
         _device = device;
         Library = new KernelLibrary(device, compiler);
@@ -33,7 +40,7 @@ internal sealed class HipGpu : IDevice
         Kernels = new HipKernels(Library);
         var attention = new HipAttentionKernels(this);
         AttentionKernels = attention;
-        _aiter = new AiterAttentionKernels(attention, aiter, aiterAbsence, allowFp8Activations);
+        _aiter = new AiterAttentionKernels(attention, aiter, aiterAbsence, allowFp8Activations) { Choice = choice, TimesCache = times };
         SamplingKernels = new HipSamplingKernels(Library);
     }
 
@@ -46,7 +53,8 @@ internal sealed class HipGpu : IDevice
             ? null : new RuntimeKernelCompiler(HiprtcCompiler.Load(runtime.LibraryPath, runtime.Version), CodeObjectCache.OfUser());
         HipDevice opened = runtime.Open(device.Ordinal);
         AiterKernelLibrary? aiter = OpenAiter(opened, options, out string absence);
-        return new HipGpu(opened, compiler, aiter, absence, options.AllowFp8Activations);
+        var times = new CodeObjectCache(CodeObjectCache.OfUser().Folder, MaxTimesBytes, TimesExtension);
+        return new HipGpu(opened, compiler, aiter, absence, options.AllowFp8Activations, options.AiterKernelChoice, times);
     }
 
     public DeviceKind Kind => DeviceKind.Hip;
@@ -85,6 +93,9 @@ internal sealed class HipGpu : IDevice
     IAttentionKernels IDevice.AiterAttentionKernels => _aiter;
 
     ISamplingKernels IDevice.SamplingKernels => SamplingKernels;
+
+    void IDevice.TuneAttention(AttentionSpec spec, BatchLimits limits, int blockSize, CancellationToken cancellationToken) =>
+        _aiter.Tune(spec, limits, blockSize, cancellationToken);
 
     bool IDevice.HasAiter => _aiter.HasLibrary;
 

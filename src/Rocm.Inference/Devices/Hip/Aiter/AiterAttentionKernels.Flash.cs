@@ -58,6 +58,7 @@ internal sealed partial class AiterAttentionKernels
     {
         if (_library is null || args.NumRows == 0 || args.MaxQueryLen == 0 || args.Query.DType != DType.BF16) return null;
         if (args.Causal && (!args.QueryPositions.IsAbsent || !args.KeyPositions.IsAbsent)) return null;
+        if (!Prefers(AiterPrimitive.FlashVarlen, args.Spec, args.NumRows, args.MaxKeyLen)) return null;
         AiterFlashShape shape = ShapeOf(args.Spec, args.Causal) with
         {
             QueryDim = (int)(args.Query.Dim(2) + (args.QueryRope.IsAbsent ? 0 : args.QueryRope.Dim(2))),

@@ -19,6 +19,7 @@ internal sealed partial class AiterAttentionKernels
         if (query.Rank != 3 || query.Dim(2) != AiterLatentKernels.LatentDim || rope.Rank != 3 || rope.Dim(2) != AiterLatentKernels.RopeDim) return null;
         if (args.Cache.Layout != KvLayoutKind.MlaLatent || latents.Rank != 3 || latents.Dim(2) != LatentRowDim || latents.Stride(0) % latents.Stride(1) != 0) return null;
         if (!HipAttentionKernels.IsVector(query) || !HipAttentionKernels.IsVector(rope) || !HipAttentionKernels.IsVector(args.Output) || !HipAttentionKernels.IsVector(latents)) return null;
+        if (!Prefers(AiterPrimitive.MlaDecode, args.Spec, args.NumRows, args.MaxSeqLen)) return null;
         long pool = (((latents.Dim(0) - 1) * latents.Stride(0)) + ((latents.Dim(1) - 1) * latents.Stride(1)) + LatentRowDim) * DType.BF16.ByteSize();
         return Latent(LatentShapeOf(args.Spec, args.MaxQueryLen, pool)).Kernel;
     }

@@ -50,6 +50,7 @@ internal sealed partial class AiterAttentionKernels
         AttentionSpec spec = args.Spec;
         if (_library is null || args.NumRows == 0 || args.MaxQueryLen != 1 || args.Rows == AttentionRows.MultiToken || args.Cache.Layout != KvLayoutKind.Shuffled) return null;
         if (args.Query.DType != DType.BF16 || args.Query.Stride(1) != spec.HeadDim || !args.Output.IsContiguous) return null;
+        if (!Prefers(AiterPrimitive.PagedDecode, spec, args.NumRows, args.MaxSeqLen)) return null;
         return Paged(spec, args.Cache.BlockSize, args.Cache.Key.Count * args.Cache.Key.DType.ByteSize()).Kernel;
     }
 

@@ -51,7 +51,11 @@ internal sealed partial class AiterAttentionKernels : IAttentionKernels, IDispos
             AiterPrimitive.FlashVarlen => Flash(ShapeOf(spec, causal: true)).Reasons,
             _ => Latent(spec).Reasons,
         };
-        return reasons.IsEmpty ? new KernelProvider("aiter", ExceptionsOf(primitive, spec)) : new KernelProvider("hip", reasons);
+        if (!reasons.IsEmpty) return new KernelProvider("hip", reasons);
+        string choice = ChoiceOf(primitive, spec, out bool never);
+        if (never) return new KernelProvider("hip", [choice]);
+        ImmutableArray<string> exceptions = ExceptionsOf(primitive, spec);
+        return new KernelProvider("aiter", choice.Length == 0 ? exceptions : [choice, .. exceptions]);
     }
 
     public void RopeStoreKv(DeviceContext context, in RopeStoreKvArgs args) => _own.RopeStoreKv(context, args);

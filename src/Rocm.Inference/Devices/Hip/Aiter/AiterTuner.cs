@@ -1,0 +1,122 @@
+using System.Globalization;
+using Rocm.Inference.Native.Hip;
+using Rocm.Inference.Native.Kernels;
+
+namespace Rocm.Inference.Devices.Hip.Aiter;
+
+/// <summary>
+/// Times AITER's kernels and this library's at the steps that a session can make, on made-up operands, or finds the times of an earlier session. An entry of
+/// the cache is keyed by all that decides times: the device, the driver, the code of both kernels and the shape. What another process has put there meanwhile
+/// wins, so that all choose alike from then on; a damaged entry is measured anew.
+/// </summary>
+/// <param name="gpu">The device.</param>
+/// <param name="own">This library's kernels.</param>
+/// <param name="cache">Where times are kept; null: nowhere.</param>
+/// <param name="clock">Microseconds of enqueued work; null: by events of the stream.</param>
+internal sealed class AiterTuner(HipGpu gpu, IAttentionKernels own, CodeObjectCache? cache, Func<HipContext, Action, double>? clock)
+{
+    // Version of what is measured and how.
+    private const string Method = "attention times 1";
+    private const int MaxRows = 256;
+    private const int ShortestLength = 256;
+    private const int LengthStep = 4;
+    private const int NumRuns = 3;
+
+    // Tokens of context of a step, of all rows: few caches hold more.
+    private const long MaxStepTokens = 4L << 20;
+
+    /// <summary>Times of a primitive, found or measured.</summary>
+    /// <param name="primitive">What to time.</param>
+    /// <param name="spec">The layer group.</param>
+    /// <param name="limits">The largest step.</param>
+    /// <param name="blockSize">Tokens of a block of the cache.</param>
+    /// <param name="aiter">AITER's kernels, which must have one for it.</param>
+    /// <param name="fingerprint">What tells that kernel from others.</param>
+    /// <param name="cancellationToken">Stops between two steps.</param>
+    internal KernelTimes Times(
+        AiterPrimitive primitive, AttentionSpec spec, in BatchLimits limits, int blockSize, IAttentionKernels aiter, string fingerprint, CancellationToken cancellationToken)
+    {
+        CodeObjectKey key = KeyOf(primitive, spec, limits, blockSize, fingerprint);
+        if (Find(key) is { } known) return known;
+        KernelTimes measured = Measure(primitive, spec, limits, blockSize, aiter, cancellationToken);
+        if (cache is null) return measured;
+        if (Find(key) is { } other) return other;
+        cache.Write(key, measured.ToBytes());
+        return measured;
+    }
+
+    /// <summary>The steps that are timed: rows by powers of 2, lengths by powers of 4; prompts are one row.</summary>
+    internal static IEnumerable<(int Rows, int Length)> Steps(AiterPrimitive primitive, BatchLimits limits)
+    {
+        bool isPrompt = primitive == AiterPrimitive.FlashVarlen;
+        int maxRows = isPrompt ? 1 : Math.Min(limits.MaxNumRows, MaxRows), maxLength = isPrompt ? Math.Min(limits.MaxNumTokens, limits.MaxSeqLen) : limits.MaxSeqLen;
+        foreach (int rows in Sizes(1, 2, maxRows))
+        {
+            foreach (int length in Sizes(ShortestLength, LengthStep, maxLength))
+            {
+                if (rows == 1 || (long)rows * length <= MaxStepTokens) yield return (rows, length);
+            }
+        }
+    }
+
+    private static IEnumerable<int> Sizes(int first, int step, int last)
+    {
+        for (long size = first; size < last; size *= step) yield return (int)size;
+        yield return last;
+    }
+
+    private KernelTimes? Find(CodeObjectKey key) => cache?.TryRead(key) is { } bytes ? KernelTimes.Read(bytes) : null;
+
+    private CodeObjectKey KeyOf(AiterPrimitive primitive, AttentionSpec spec, in BatchLimits limits, int blockSize, string fingerprint)
+    {
+        HipDeviceInfo device = gpu.Native.Info;
+        var sources = new KernelSources();
+        string[] files = KernelSources.Files.Where(file => file.StartsWith("attention/", StringComparison.Ordinal)).Select(file => sources.Read(file).Text).ToArray();
+        return CodeObjectKey.Of(
+        [
+            Method, device.Architecture ?? "", device.Name, device.ComputeUnits.ToString(CultureInfo.InvariantCulture), gpu.Native.RuntimeVersion.ToString(), fingerprint,
+            primitive.ToString(),
+            string.Create(CultureInfo.InvariantCulture, $"{spec.NumQoHeads} {spec.NumKvHeads} {spec.HeadDim} {spec.VHeadDim} {spec.KvDType} {spec.KvLoraRank} {spec.QkNopeHeadDim} {spec.QkRopeHeadDim}"),
+            string.Create(CultureInfo.InvariantCulture, $"{limits.MaxNumTokens} {limits.MaxNumRows} {limits.MaxSeqLen} {blockSize}"), .. files,
+        ]);
+    }
+
+    private KernelTimes Measure(
+        AiterPrimitive primitive, AttentionSpec spec, in BatchLimits limits, int blockSize, IAttentionKernels aiter, CancellationToken cancellationToken)
+    {
+        (int Rows, int Length)[] steps = [.. Steps(primitive, limits)];
+        using var trial = AiterTrial.Create(primitive, gpu, spec, blockSize, steps.Max(step => step.Rows), steps.Max(step => step.Length));
+        long scratch = steps.Max(step => Math.Max(trial.ScratchBytes(aiter, step.Rows, step.Length), trial.ScratchBytes(own, step.Rows, step.Length)));
+        using var context = (HipContext)gpu.CreateContext(scratch);
+        var times = new List<KernelTime>();
+        foreach ((int rows, int length) in steps)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            trial.Prepare(context, rows, length);
+            times.Add(new KernelTime(rows, length, Best(context, () => trial.Run(aiter, context, rows, length)), Best(context, () => trial.Run(own, context, rows, length))));
+        }
+
+        return new KernelTimes(times);
+    }
+
+    /// <summary>The shortest of some runs: what disturbs a run only makes it longer. The first, which loads the kernel, does not count.</summary>
+    private double Best(HipContext context, Action work)
+    {
+        work();
+        context.Synchronize();
+        double best = double.PositiveInfinity;
+        for (int i = 0; i < NumRuns; i++) best = Math.Min(best, clock is null ? Time(context, work) : clock(context, work));
+        return best;
+    }
+
+    private double Time(HipContext context, Action work)
+    {
+        const double MicrosecondsPerMillisecond = 1000;
+        using HipEvent start = gpu.Native.CreateEvent(timed: true), end = gpu.Native.CreateEvent(timed: true);
+        context.Stream.Record(start);
+        work();
+        context.Stream.Record(end);
+        context.Synchronize();
+        return end.MillisecondsSince(start) * MicrosecondsPerMillisecond;
+    }
+}

@@ -24,6 +24,15 @@ internal sealed class OracleAttention
 
     public float[]? AlibiSlopes { get; init; }
 
+    /// <summary>
+    /// Weights e^(score − m) are rounded to this type before they are multiplied with V (the denominator is that of exact ones), as matrix units take them. m is the
+    /// largest score of a query up to the end of the key's tile of <see cref="WeightTile"/> keys: what an online softmax knows then. Null: exact weights.
+    /// </summary>
+    public DType? WeightType { get; init; }
+
+    /// <summary>Keys, counted from the first one, between two rescalings of an online softmax.</summary>
+    public int WeightTile { get; init; } = 1;
+
     /// <summary>One query token at a position against the keys of its sequence.</summary>
     /// <param name="query">[NumQoHeads, HeadDim].</param>
     /// <param name="position">Absolute position of the query.</param>
@@ -69,9 +78,13 @@ internal sealed class OracleAttention
             double denominator = Sinks is null ? 0 : Math.Exp(Sinks[h] - max);
             foreach (double s in scores) denominator += Math.Exp(s - max);
             lse[h] = max + Math.Log(denominator);
+            double seen = double.NegativeInfinity;
             for (int i = 0; i < visible.Length; i++)
             {
-                double p = Math.Exp(scores[i] - max) / denominator;
+                for (int j = i; WeightType is not null && j < visible.Length && visible[j] / WeightTile == visible[i] / WeightTile; j++) seen = Math.Max(seen, scores[j]);
+                double p = (WeightType is { } type
+                    ? OracleNumbers.Decode(type, OracleNumbers.Encode(type, (float)Math.Exp(scores[i] - seen))) * Math.Exp(seen - max)
+                    : Math.Exp(scores[i] - max)) / denominator;
                 for (int d = 0; d < VHeadDim; d++) output[(h * VHeadDim) + d] += p * values[(((visible[i] * NumKvHeads) + kv) * VHeadDim) + d];
             }
         }

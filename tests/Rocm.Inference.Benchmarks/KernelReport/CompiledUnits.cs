@@ -17,9 +17,12 @@ internal sealed record CompiledUnits(string Target, IReadOnlyDictionary<string, 
 {
     public static readonly string Sources = Path.Combine(RepositoryPaths.Root, "src", "Rocm.Inference.Native", "Kernels");
 
-    /// <summary>Instances of the list, in its order: a file, then its macros.</summary>
-    public static IReadOnlyList<string> Instances =>
-        [.. File.ReadLines(Path.Combine(Sources, "precompiled.txt")).Where(line => line.Length > 0 && line[0] != '#')];
+    /// <summary>Instances that the package holds for all targets, then those that it holds for CDNA alone: a file, then its macros.</summary>
+    public static IReadOnlyList<string> Instances => [.. ListOf("precompiled.txt"), .. ListOf("precompiled.cdna.txt")];
+
+    /// <summary>Of these, the ones for a target.</summary>
+    public static IReadOnlyList<string> InstancesOf(string target) =>
+        target.StartsWith("gfx9", StringComparison.Ordinal) ? Instances : [.. ListOf("precompiled.txt")];
 
     /// <summary>A hash of all that an instance is compiled from: its source with its headers, and its macros.</summary>
     public static string SourceOf(string instance)
@@ -48,4 +51,6 @@ internal sealed record CompiledUnits(string Target, IReadOnlyDictionary<string, 
 
         return new CompiledUnits(target, files, new FileInfo(archive).Length, duration);
     }
+
+    private static IEnumerable<string> ListOf(string name) => File.ReadLines(Path.Combine(Sources, name)).Where(line => line.Length > 0 && line[0] != '#');
 }

@@ -34,8 +34,8 @@ internal static class EmulatedCounts
                 }
             }
 
-            foreach (KernelUnit unit in gpu.Library.LoadedUnits.Where(unit => !CompiledUnits.Instances.Contains($"{unit.File} {unit.Macros}".TrimEnd())))
-                Console.WriteLine($"{target} {unit} ran and is not in precompiled.txt.");
+            foreach (KernelUnit unit in gpu.Library.LoadedUnits.Where(unit => !CompiledUnits.InstancesOf(target).Contains($"{unit.File} {unit.Macros}".TrimEnd())))
+                Console.WriteLine($"{target} {unit} ran and is not compiled ahead.");
         }
     }
 

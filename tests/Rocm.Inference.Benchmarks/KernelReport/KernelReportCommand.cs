@@ -41,8 +41,8 @@ internal static class KernelReportCommand
             foreach (string target in Targets)
             {
                 string Key(string instance) => $"{instance}|{CompiledUnits.SourceOf(instance)}|{target}";
-                string[] changed = [.. CompiledUnits.Instances.Where(instance => !known.ContainsKey(Key(instance)))];
-                foreach (string instance in CompiledUnits.Instances.Except(changed)) rows[Key(instance)] = known[Key(instance)];
+                string[] changed = [.. CompiledUnits.InstancesOf(target).Where(instance => !known.ContainsKey(Key(instance)))];
+                foreach (string instance in CompiledUnits.InstancesOf(target).Except(changed)) rows[Key(instance)] = known[Key(instance)];
                 if (changed.Length == 0) continue;
                 CompiledUnits units = CompiledUnits.Compile(target, folder, changed);
                 Console.WriteLine($"{target}: {changed.Length} instances compiled in {units.Duration.TotalSeconds:F0} s, {units.ArchiveBytes / 1024} KiB");
@@ -59,7 +59,7 @@ internal static class KernelReportCommand
         text.Append("| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n");
         foreach (string instance in CompiledUnits.Instances)
         {
-            foreach (string target in Targets)
+            foreach (string target in Targets.Where(target => CompiledUnits.InstancesOf(target).Contains(instance)))
             {
                 foreach (string row in rows[$"{instance}|{CompiledUnits.SourceOf(instance)}|{target}"]) text.Append(row).Append('\n');
             }
@@ -87,7 +87,7 @@ internal static class KernelReportCommand
 
             dotnet run -c Release --project tests/Rocm.Inference.Benchmarks -- kernel-report
 
-        Every instance of src/Rocm.Inference.Native/Kernels/precompiled.txt for every target of the package. Registers, spills, scratch and LDS are from the code
+        Every instance of src/Rocm.Inference.Native/Kernels/precompiled.txt for every target of the package, of precompiled.cdna.txt for those of CDNA. Registers, spills, scratch and LDS are from the code
         object's metadata; LDS that a launch adds is not in it; spilled SGPRs go to lanes of VGPRs. Occupancy: waves that a SIMD can hold by registers and LDS, at most 8 on gfx9 and 16 on gfx11 and gfx12.
         Inner loop: instructions between the target of a backward branch and the branch; the smallest such loop with matrix instructions, in kernels without those with
         loads of 16 bytes, else with loads. "none": what the kernel does is not in a loop. The last four columns are of the whole kernel.

@@ -77,9 +77,12 @@ internal sealed class FlashCase
         + $"sinks {Sinks is not null}, alibi {Spec.HasAlibi}, rows {string.Join(' ', Rows.Select(r => $"{r.QueryLen}@{r.QueryPosition}x{r.KeyLen}@{r.KeyPosition}"))}";
 
     /// <summary>[query tokens, NumQoHeads, VHeadDim] and [query tokens, NumQoHeads] of a row by the oracle.</summary>
-    public (double[] Output, double[] Lse) Expected(int row)
+    /// <param name="row">The row.</param>
+    /// <param name="weightType">See <see cref="OracleAttention.WeightType"/>.</param>
+    /// <param name="weightTile">See <see cref="OracleAttention.WeightTile"/>.</param>
+    public (double[] Output, double[] Lse) Expected(int row, DType? weightType = null, int weightTile = 1)
     {
-        OracleAttention oracle = Oracle(Sinks);
+        OracleAttention oracle = Oracle(Sinks, weightType, weightTile);
         double[] keys = [.. _keys[row]], values = [.. _values[row]];
         int width = Spec.NumQoHeads * Spec.HeadDim;
         var tokens = Enumerable.Range(0, Rows[row].QueryLen).Select(t => oracle.Attend(
@@ -188,8 +191,10 @@ internal sealed class FlashCase
         static float[] Cut(float[] x, int width, (int First, int Count) part) => x.AsSpan(part.First * width, part.Count * width).ToArray();
     }
 
-    private OracleAttention Oracle(float[]? sinks) => new()
+    private OracleAttention Oracle(float[]? sinks, DType? weightType, int weightTile) => new()
     {
+        WeightType = weightType,
+        WeightTile = weightTile,
         NumQoHeads = Spec.NumQoHeads,
         NumKvHeads = Spec.NumKvHeads,
         HeadDim = Spec.HeadDim,

@@ -12,6 +12,9 @@ public abstract class FlashVarlenConformance
     /// <summary>How many of so many random cases to run.</summary>
     protected virtual int Cases(int all) => all;
 
+    /// <summary>Keys for which the device's matrix units take the weights as rounded at once; null where weights are not rounded.</summary>
+    protected virtual int? WeightTile(bool packed, int headDim) => null;
+
     /// <summary>Numbers of host threads that a result may not depend on.</summary>
     protected virtual int[] Threads => [1, 2, 3];
 
@@ -24,16 +27,24 @@ public abstract class FlashVarlenConformance
     {
         using IDevice device = CreateDevice(2);
         var random = new TestRandom(seed);
-        double worst = 0;
+        double worst = 0, worstRounded = 0;
         for (int i = 0; i < Cases(16); i++)
         {
             FlashCase c = Random(random, device);
             using var tensors = new PoisonedTensors(device, 1024);
-            worst = Math.Max(worst, Check(tensors, c, c.Run(tensors, packed, [.. Enumerable.Range(0, c.Rows.Count)]), $"seed {seed}, case {i}: {c.Description}"));
+            string what = $"seed {seed}, case {i}: {c.Description}";
+            (float[] Output, float[] Lse)[] actual = c.Run(tensors, packed, [.. Enumerable.Range(0, c.Rows.Count)]);
+            worst = Math.Max(worst, Check(tensors, c, actual, what));
+            if (WeightTile(packed, c.Spec.HeadDim) is { } tile)
+            {
+                for (int r = 0; r < c.Rows.Count; r++)
+                    worstRounded = Math.Max(worstRounded, PoisonedTensors.RoundedWeights.Check(c.Expected(r, device.ActivationDType, tile).Output, actual[r].Output, $"{what}, row {r}, weights rounded"));
+            }
+
             tensors.Verify();
         }
 
-        TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}: largest error {worst:F3} of the allowed");
+        TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}: largest error {worst:F3} of the allowed, {worstRounded:F3} of weights as rounded");
     }
 
     [Theory]

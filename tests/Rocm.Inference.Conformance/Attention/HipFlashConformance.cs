@@ -14,10 +14,14 @@ public abstract class HipFlashVarlenConformance : FlashVarlenConformance
 
 public sealed class Gfx942FlashVarlen : HipFlashVarlenConformance
 {
+    protected override int? WeightTile(bool packed, int headDim) => 32;
+
     protected override IDevice CreateDevice(int numThreads) => HipDevices.Create(EmulatedGpu.Gfx942);
 }
 
 public sealed class Gfx1100FlashVarlen : HipFlashVarlenConformance
 {
+    protected override int? WeightTile(bool packed, int headDim) => packed && headDim <= 64 ? 32 : 16;
+
     protected override IDevice CreateDevice(int numThreads) => HipDevices.Create(EmulatedGpu.Gfx1100);
 }

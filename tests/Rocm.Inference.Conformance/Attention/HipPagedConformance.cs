@@ -1,6 +1,7 @@
 using Rocm.Inference.Conformance.Devices;
 using Rocm.Inference.Devices;
 using Rocm.Inference.TestKit;
+using Xunit;
 
 namespace Rocm.Inference.Conformance.Attention;
 
@@ -54,6 +55,23 @@ public abstract class HipUnifiedAttentionConformance : UnifiedAttentionConforman
     protected override string? TrustsTables => "A GPU's kernels trust the block table: there is nobody to tell within a launch.";
 
     protected override int Sample(int all) => HipDevices.Sample(all, 2);
+
+    [Theory]
+    [InlineData(192)]
+    [InlineData(512)]
+    public void Heads_of_more_dims_than_a_wave_has_sums_for_equal_the_oracle(int dim)
+    {
+        using IDevice device = CreateDevice(1);
+        AttentionSpec spec = new()
+        {
+            NumQoHeads = 4, NumKvHeads = 2, HeadDim = dim, VHeadDim = dim, SoftmaxScale = (float)(1.5 / Math.Sqrt(dim)), MaxSeqLen = 4096, DType = device.ActivationDType, KvDType = DType.BF16,
+        };
+        var c = new AttentionCase(new TestRandom(dim), spec, 16, [new(70, 1), new(0, 5), new(33, 3)]);
+        using var tensors = new PoisonedTensors(device, 1024);
+        float[][] actual = c.Run(tensors, (0, 0, 1), (1, 0, 5), (2, 0, 3));
+        for (int r = 0; r < 3; r++) tensors.AttentionTolerance.Check(c.Expected(r), actual[r], $"seed {dim}, row {r}: {c.Description}");
+        tensors.Verify();
+    }
 
     private protected override PagedShape Fit(TestRandom random, PagedShape shape)
     {

@@ -107,6 +107,49 @@ public sealed class HipKernelCostTests
 
     [Theory]
     [MemberData(nameof(Targets))]
+    public void Decode_over_pages_reads_each_cached_element_once(string target)
+    {
+        // 8 heads share what is read of a KV head. Three spans of keys, whose partial results are written and read again, and one.
+        const int KvHeads = 2, Heads = 16, Dim = 128, Block = 16;
+        using IDevice device = HipDevices.Create(target);
+        var random = new TestRandom(84);
+        foreach ((KvLayoutKind kind, DType dtype, int length) in new[]
+        {
+            (KvLayoutKind.Nhd, DType.BF16, 1040), (KvLayoutKind.Nhd, DType.F8E4M3Fn, 500), (KvLayoutKind.VectorizedX, DType.BF16, 500), (KvLayoutKind.Shuffled, DType.BF16, 1040),
+        })
+        {
+            using var tensors = new PoisonedTensors(device, 8 << 20);
+            int blocks = (length + Block - 1) / Block;
+            var layout = new OracleCacheLayout(kind, dtype, blocks, Block, KvHeads, Dim, Dim);
+            uint[] key = layout.Poisoned(layout.KeyShape), value = layout.Poisoned(layout.ValueShape);
+            foreach (uint[] elements in new[] { key, value })
+            {
+                float[] drawn = random.Floats(elements.Length);
+                for (int i = 0; i < drawn.Length; i++) elements[i] = OracleNumbers.Encode(dtype, drawn[i]);
+            }
+
+            var args = new PagedAttentionArgs
+            {
+                Spec = new AttentionSpec { NumQoHeads = Heads, NumKvHeads = KvHeads, HeadDim = Dim, VHeadDim = Dim, SoftmaxScale = 0.1f, KvDType = dtype, DType = device.ActivationDType, MaxSeqLen = length },
+                Query = tensors.Activations(tensors.Draw(random, Heads * Dim), 1, Heads, Dim),
+                Cache = layout.Upload(tensors, key, value),
+                CuSeqlensQ = tensors.I32([0, 1], 2),
+                SeqLens = tensors.I32([length], 1),
+                BlockTable = tensors.I32([.. Enumerable.Range(0, blocks).Reverse()], 1, blocks),
+                NumRows = 1,
+                MaxQueryLen = 1,
+                MaxSeqLen = length,
+                Output = tensors.PoisonActivations(1, Heads, Dim),
+            };
+            ulong lines = Count(() => device.AttentionKernels.PagedDecode(tensors.Context, args), tensors.Context);
+            double floor = ((2L * length * KvHeads * Dim * dtype.ByteSize()) + (Heads * Dim * 2)) / (double)LineBytes;
+            TestContext.Current.TestOutputHelper?.WriteLine($"{target}, {kind} {dtype}, {length} keys: {lines} lines read, {lines / floor:F3} of the floor");
+            Assert.InRange(lines, floor * 0.98, floor * 1.1);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Targets))]
     public void No_kernel_keeps_registers_in_memory(string target)
     {
         using var device = (HipGpu)HipDevices.Create(target);
@@ -119,6 +162,7 @@ public sealed class HipKernelCostTests
             ("moe/sort_by_expert.hip", [""], ["sort_by_expert"]),
             ("moe/combine_experts.hip", ["T=BF16 V=8"], ["combine_experts"]),
             ("sampling/sample.hip", [""], ["sample"]),
+            ("attention/paged_attention.hip", [.. PagedShapes(target)], ["paged_attention", "reduce_units"]),
             ("attention/flash_varlen.hip", [.. FlashShapes(target)], ["flash_varlen"]),
             ("attention/flash_varlen_packed.hip", [.. FlashShapes(target)], ["flash_varlen_packed"]),
             ("attention/mla_decode.hip", [.. LatentShapes(target)], ["mla_decode", "mla_reduce"]),
@@ -139,6 +183,14 @@ public sealed class HipKernelCostTests
     /// <summary>Heads of 64 and 128 dims, of 256, whose V takes a wave of 32 two slices, and of MLA.</summary>
     private static IEnumerable<string> FlashShapes(string target) =>
         ["T=BF16 DIM=64 ROPE=0 VDIM=64", "T=BF16 DIM=128 ROPE=0 VDIM=128", $"T=BF16 DIM=256 ROPE=0 VDIM={(target == EmulatedGpu.Gfx942 ? 256 : 128)}", "T=BF16 DIM=192 ROPE=64 VDIM=128"];
+
+    /// <summary>The shapes that keep most: by tokens and by dims, in 16 and in 8 bits, and two tiles of columns where registers allow for them.</summary>
+    private static IEnumerable<string> PagedShapes(string target) =>
+    [
+        "T=BF16 CACHE=-1 LAYOUT=0 BLOCK=16 DIM=128 VDIM=128 COLUMNS=1", "T=BF16 CACHE=0 LAYOUT=0 BLOCK=16 DIM=128 VDIM=128 COLUMNS=1",
+        "T=BF16 CACHE=-1 LAYOUT=1 BLOCK=16 DIM=128 VDIM=128 COLUMNS=1", "T=BF16 CACHE=0 LAYOUT=2 BLOCK=16 DIM=128 VDIM=128 COLUMNS=1",
+        $"T=BF16 CACHE=-1 LAYOUT=0 BLOCK=16 DIM={(target == EmulatedGpu.Gfx942 ? "128 VDIM=128" : "64 VDIM=64")} COLUMNS=2",
+    ];
 
     /// <summary>Rows of 576 dims in 16 and in 8 bits, for 16 columns and where registers allow for 64.</summary>
     private static IEnumerable<string> LatentShapes(string target) =>

@@ -89,6 +89,20 @@ public sealed class AiterMlaAttentionTests(ITestOutputHelper log)
     }
 
     [Fact]
+    public void A_decode_whose_like_has_run_before_allocates_nothing()
+    {
+        using AiterCheckout aiter = AiterCheckout.Open();
+        using HipGpu gpu = EmulatedGpu.Create(EmulatedGpu.Gfx942);
+        using AiterAttentionKernels kernels = Create(gpu);
+        using var tensors = new PoisonedTensors(gpu, 64 << 20);
+        MlaDecodeArgs args = new LatentDecodeCase(gpu, new TestRandom(5), 12, [(20, 1)]).Args(tensors, 64, padded: false, lse: true);
+        for (int i = 0; i < 3; i++) kernels.MlaDecode(tensors.Context, args);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        kernels.MlaDecode(tensors.Context, args);
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [Fact]
     public void What_the_kernels_lack_is_ours_and_is_named()
     {
         using AiterCheckout aiter = AiterCheckout.Open();

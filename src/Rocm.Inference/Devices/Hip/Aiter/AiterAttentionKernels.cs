@@ -79,9 +79,10 @@ internal sealed partial class AiterAttentionKernels : IAttentionKernels, IDispos
     /// <summary>What a primitive that AITER's kernels run leaves to this library's, a sentence each.</summary>
     private ImmutableArray<string> ExceptionsOf(AiterPrimitive primitive, AttentionSpec spec) => primitive switch
     {
-        AiterPrimitive.MlaDecode => LongestLatentQuery(spec) is var longest and > 1
-            ? [$"Rows of more than {longest} new tokens are left to this library's kernel."] : ["Rows of several new tokens are left to this library's kernel."],
-        AiterPrimitive.PagedDecode => ["Rows of several new tokens are left to this library's kernel, and contexts of 241 to 255 tokens, which AITER's gets wrong."],
+        AiterPrimitive.MlaDecode => [LongestLatentQuery(spec) is var longest and > 1
+            ? $"Rows of more than {longest} new tokens and layers with more than 4 GiB of cache are left to this library's kernel."
+            : "Rows of several new tokens and layers with more than 4 GiB of cache are left to this library's kernel."],
+        AiterPrimitive.PagedDecode => ["Rows of several new tokens are left to this library's kernel, contexts of 241 to 255 tokens, which AITER's gets wrong, and layers with more cache than it addresses."],
         _ => [],
     };
 

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Rocm.Inference.Devices.Hip;
 using Rocm.Inference.Native.Handles;
 using Rocm.Inference.Native.Hip;
+using Rocm.Inference.Native.HipBlasLt;
 using Rocm.Inference.Native.Hiprtc;
 using Rocm.Inference.Native.Kernels;
 
@@ -20,6 +21,7 @@ internal sealed unsafe class EmulatedGpu
     // One runtime for the process, as HIP has it.
     private static readonly Lazy<EmulatedGpu> Loaded = new(() => new EmulatedGpu());
 
+    private readonly string _folder;
     private readonly nint _library;
     private readonly HipRuntime _runtime;
     private readonly RuntimeKernelCompiler _compiler;
@@ -28,6 +30,7 @@ internal sealed unsafe class EmulatedGpu
     {
         string root = Path.Combine(RepositoryPaths.Root, "tests", "native", "gfxemu");
         string folder = Execute("/bin/bash", Path.Combine(root, "build.sh")).Trim();
+        _folder = folder;
         _library = NativeLibrary.Load(Path.Combine(folder, "libamdhip64.so.6"));
         foreach ((string name, string value) in ((string, string)[])[("arch", $"{Gfx942},{Gfx1100}"), ("poison", "1"), ("races", "1")]) Set(name, value);
         _runtime = HipRuntime.Load(folder, Ledger);
@@ -55,6 +58,22 @@ internal sealed unsafe class EmulatedGpu
 
     /// <summary>A device to run ops on; the caller disposes it.</summary>
     public static HipGpu Create(string target) => new(Instance.Device(target), Instance._compiler);
+
+    /// <summary>The same with a stand-in for hipBLASLt that computes on the host.</summary>
+    /// <param name="target">The architecture.</param>
+    /// <param name="use">Which products it takes.</param>
+    /// <param name="delay">How long each of its products takes at least.</param>
+    public static HipGpu CreateWithBlas(string target, HipBlasLtUse use, TimeSpan delay, out BlasLinear blas)
+    {
+        HipDevice device = Instance.Device(target);
+        string folder = Path.Combine(Instance._folder, "blas");
+        HipBlasLtContext context = HipBlasLtContext.TryCreate(Path.Combine(folder, "libamdhip64.so.6"), device, out string reason)
+            ?? throw new InvalidOperationException(reason);
+        nint library = NativeLibrary.Load(Path.Combine(folder, "libhipblaslt.so.0"));
+        ((delegate* unmanaged<int, void>)NativeLibrary.GetExport(library, "gfxemuSetBlasDelay"))((int)delay.TotalMilliseconds);
+        blas = new BlasLinear(context, use);
+        return new HipGpu(device, Instance._compiler, blas: blas);
+    }
 
     /// <summary>Sets an option of the emulator; see its README.</summary>
     public void Set(string name, string value)

@@ -5,7 +5,7 @@ using Rocm.Inference.Native.Interop;
 namespace Rocm.Inference.Native.HipBlasLt;
 
 /// <summary>
-/// One planned product y[rows, outputs] = x[rows, inputs] · wᵀ[outputs, inputs], all row-major and dense, fp32 accumulation. The library counts in
+/// One planned product y[rows, outputs] = x[rows, inputs] · wᵀ[outputs, inputs], all row-major, fp32 accumulation. The library counts in
 /// columns, so it is told yᵀ = w · xᵀ: w is transposed, its "m" is the outputs and its "n" the rows.
 /// </summary>
 internal sealed unsafe class HipBlasLtLinear : IDisposable
@@ -36,13 +36,18 @@ internal sealed unsafe class HipBlasLtLinear : IDisposable
     internal long WorkspaceBytes { get; private set; }
 
     /// <summary>Plans a product.</summary>
+    /// <param name="context">The library.</param>
+    /// <param name="shape">Sizes and distances of rows.</param>
+    /// <param name="type">Elements of x and w.</param>
+    /// <param name="outputType">Elements of y.</param>
+    /// <param name="maxWorkspaceBytes">Scratch memory that may be asked for.</param>
     /// <returns>Null when the library has no kernel for it within the workspace.</returns>
-    internal static HipBlasLtLinear? TryPlan(HipBlasLtContext context, int rows, int outputs, int inputs, HipDataType type, HipDataType outputType, long maxWorkspaceBytes)
+    internal static HipBlasLtLinear? TryPlan(HipBlasLtContext context, in HipBlasLtShape shape, HipDataType type, HipDataType outputType, long maxWorkspaceBytes)
     {
         var plan = new HipBlasLtLinear(context);
         try
         {
-            plan.Describe(rows, outputs, inputs, type, outputType);
+            plan.Describe(shape, type, outputType);
             if (plan.Choose(maxWorkspaceBytes)) return plan;
             plan.Dispose();
             return null;
@@ -79,7 +84,7 @@ internal sealed unsafe class HipBlasLtLinear : IDisposable
         _output.Dispose();
     }
 
-    private void Describe(int rows, int outputs, int inputs, HipDataType type, HipDataType outputType)
+    private void Describe(in HipBlasLtShape shape, HipDataType type, HipDataType outputType)
     {
         int device = _context.Device.Ordinal;
         nint created;
@@ -88,16 +93,16 @@ internal sealed unsafe class HipBlasLtLinear : IDisposable
         int transposed = OperationTranspose, plain = OperationNone;
         HipBlasLtStatus.ThrowIfFailed(HipBlasLtApi.hipblasLtMatmulDescSetAttribute(_descriptor, TransposeA, &transposed, sizeof(int)), device);
         HipBlasLtStatus.ThrowIfFailed(HipBlasLtApi.hipblasLtMatmulDescSetAttribute(_descriptor, TransposeB, &plain, sizeof(int)), device);
-        CreateLayout(_weight, type, inputs, outputs);
-        CreateLayout(_input, type, inputs, rows);
-        CreateLayout(_output, outputType, outputs, rows);
+        CreateLayout(_weight, type, shape.Inputs, shape.Outputs, shape.WeightStride);
+        CreateLayout(_input, type, shape.Inputs, shape.Rows, shape.InputStride);
+        CreateLayout(_output, outputType, shape.Outputs, shape.Rows, shape.OutputStride);
     }
 
-    private void CreateLayout(BlasLtLayoutHandle layout, HipDataType type, int contiguous, int count)
+    private void CreateLayout(BlasLtLayoutHandle layout, HipDataType type, int contiguous, int count, long stride)
     {
         nint created;
         HipBlasLtStatus.ThrowIfFailed(
-            HipBlasLtApi.hipblasLtMatrixLayoutCreate(&created, type, (ulong)contiguous, (ulong)count, contiguous), _context.Device.Ordinal);
+            HipBlasLtApi.hipblasLtMatrixLayoutCreate(&created, type, (ulong)contiguous, (ulong)count, stride), _context.Device.Ordinal);
         layout.Adopt(created);
     }
 

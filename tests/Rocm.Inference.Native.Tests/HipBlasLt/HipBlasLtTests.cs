@@ -14,8 +14,8 @@ public sealed class HipBlasLtTests(FakeRuntime fake)
     {
         HipRuntime runtime = fake.Start();
         using HipBlasLtContext context = HipBlasLtContext.TryCreate(runtime.LibraryPath, runtime.OpenDefault(), out _)!;
-        Assert.Null(HipBlasLtLinear.TryPlan(context, 4, 5, 6, HipDataType.BFloat16, HipDataType.Float32, maxWorkspaceBytes: 63));
-        using HipBlasLtLinear? plan = HipBlasLtLinear.TryPlan(context, 4, 5, 6, HipDataType.BFloat16, HipDataType.Float32, maxWorkspaceBytes: 64);
+        Assert.Null(HipBlasLtLinear.TryPlan(context, HipBlasLtShape.Dense(4, 5, 6), HipDataType.BFloat16, HipDataType.Float32, maxWorkspaceBytes: 63));
+        using HipBlasLtLinear? plan = HipBlasLtLinear.TryPlan(context, HipBlasLtShape.Dense(4, 5, 6), HipDataType.BFloat16, HipDataType.Float32, maxWorkspaceBytes: 64);
         Assert.Equal(64, plan!.WorkspaceBytes);
     }
 
@@ -54,7 +54,7 @@ public sealed class HipBlasLtTests(FakeRuntime fake)
         using HipStream stream = device.CreateStream();
         using HipBlasLtContext? context = HipBlasLtContext.TryCreate(runtime.LibraryPath, device, out string reason);
         Assert.Empty(reason);
-        using HipBlasLtLinear? plan = HipBlasLtLinear.TryPlan(context!, 4, 5, 6, HipDataType.BFloat16, HipDataType.Float32, maxWorkspaceBytes: 100);
+        using HipBlasLtLinear? plan = HipBlasLtLinear.TryPlan(context!, HipBlasLtShape.Dense(4, 5, 6), HipDataType.BFloat16, HipDataType.Float32, maxWorkspaceBytes: 100);
         plan!.Run(stream, 256, 512, 768, 1024);
     }
 }

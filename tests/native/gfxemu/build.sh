@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 compiler=${CXX:-g++}
 cache=${1:-$PWD/.cache}
 flags=(-std=c++20 -O2 -ftree-vectorize -fvect-cost-model=dynamic -march=native -ffp-contract=off -frounding-math -fno-trapping-math -fno-math-errno -fPIC -fvisibility=hidden -Wall -Wextra -Werror -Wno-array-bounds)
-hash=$( { cat build.sh src/*; "$compiler" --version; "$compiler" -march=native -Q --help=target; echo "${flags[*]}"; } | sha256sum | cut -c1-16)
+hash=$( { cat build.sh src/* blas/*; "$compiler" --version; "$compiler" -march=native -Q --help=target; echo "${flags[*]}"; } | sha256sum | cut -c1-16)
 out=$cache/$hash
 if [ -e "$out/done" ]; then echo "$out"; exit 0; fi
 
@@ -36,6 +36,9 @@ objects=$(ls "$out"/obj/*.o | grep -v -e '/listing\.o$' -e '/hiprtc\.o$')
 "$compiler" -shared -Wl,-soname,libgfxemu.so -o "$out/libgfxemu.so" $(echo "$objects") -pthread -ldl
 # shellcheck disable=SC2086
 "$compiler" -o "$out/gfxemu-listing" "$out/obj/listing.o" $(echo "$objects") -pthread -ldl
+# In a folder of its own: beside the runtime every session would find it.
+mkdir -p "$out/blas"
+"$compiler" "${flags[@]}" -shared -Wl,-soname,libhipblaslt.so.0 -o "$out/blas/libhipblaslt.so.0" blas/hipblaslt.cpp "$out/libamdhip64.so.6"
 ln -sf libamdhip64.so.6 "$out/libamdhip64.so"
 ln -sf libhiprtc.so.6 "$out/libhiprtc.so"
 rm -rf "$out/obj"

@@ -13,6 +13,9 @@ internal sealed partial class HipContext
 
     internal override bool CanRecord => true;
 
+    /// <summary>What is enqueued now is recorded, or stands for what was.</summary>
+    public bool IsRecording => Stream.IsCapturing || _isRefreshing;
+
     internal override IRecordedWork Record<TState>(TState state, Action<TState> work)
     {
         BeginStaging();
@@ -52,7 +55,7 @@ internal sealed partial class HipContext
 
     private void ThrowIfRecording()
     {
-        if (Stream.IsCapturing || _isRefreshing)
+        if (IsRecording)
             throw new HipException($"The uploads and results of a step that is recorded must fit into {StagingBytes} bytes of staging memory.");
     }
 

@@ -3,6 +3,7 @@ using Rocm.Inference.Devices.Hip.Attention;
 using Rocm.Inference.Native.Aiter;
 using Rocm.Inference.Native.Handles;
 using Rocm.Inference.Native.Hip;
+using Rocm.Inference.Native.HipBlasLt;
 using Rocm.Inference.Native.Hiprtc;
 using Rocm.Inference.Native.Kernels;
 
@@ -21,6 +22,7 @@ internal sealed class HipGpu : IDevice
     private readonly HipDevice _device;
     private readonly HipWeightPacker _packer;
     private readonly AiterAttentionKernels _aiter;
+    private readonly BlasLinear? _blas;
 
     /// <summary>Opens a device; compiles and loads nothing yet.</summary>
     /// <param name="device">The GPU.</param>
@@ -30,14 +32,16 @@ internal sealed class HipGpu : IDevice
     /// <param name="allowFp8Activations">See <see cref="InferenceSessionOptions.AllowFp8Activations"/>.</param>
     /// <param name="choice">How to choose between AITER's kernels and this library's.</param>
     /// <param name="times">Where times are kept that are measured for it; null: nowhere.</param>
+    /// <param name="blas">hipBLASLt for large products, owned from here on; null: there is none.</param>
     public HipGpu(
         HipDevice device, RuntimeKernelCompiler? compiler, AiterKernelLibrary? aiter = null, string aiterAbsence = "AITER was not looked for.",
-        bool allowFp8Activations = false, AiterKernelChoice choice = AiterKernelChoice.Always, CodeObjectCache? times = null)
+        bool allowFp8Activations = false, AiterKernelChoice choice = AiterKernelChoice.Always, CodeObjectCache? times = null, BlasLinear? blas = null)
     {
         _device = device;
         Library = new KernelLibrary(device, compiler);
         _packer = new HipWeightPacker(this);
-        Kernels = new HipKernels(Library);
+        _blas = blas;
+        Kernels = new HipKernels(Library, blas);
         var attention = new HipAttentionKernels(this);
         AttentionKernels = attention;
         _aiter = new AiterAttentionKernels(attention, aiter, aiterAbsence, allowFp8Activations) { Choice = choice, TimesCache = times };
@@ -54,7 +58,7 @@ internal sealed class HipGpu : IDevice
         HipDevice opened = runtime.Open(device.Ordinal);
         AiterKernelLibrary? aiter = OpenAiter(opened, options, out string absence);
         var times = new CodeObjectCache(CodeObjectCache.OfUser().Folder, MaxTimesBytes, TimesExtension);
-        return new HipGpu(opened, compiler, aiter, absence, options.AllowFp8Activations, options.AiterKernelChoice, times);
+        return new HipGpu(opened, compiler, aiter, absence, options.AllowFp8Activations, options.AiterKernelChoice, times, OpenBlas(runtime, opened, options));
     }
 
     public DeviceKind Kind => DeviceKind.Hip;
@@ -142,7 +146,22 @@ internal sealed class HipGpu : IDevice
     {
         _packer.Dispose();
         _aiter.Dispose();
+        _blas?.Dispose();
         Library.Dispose();
+    }
+
+    // Absent, too old or broken, it is not needed.
+    private static BlasLinear? OpenBlas(HipRuntime runtime, HipDevice device, InferenceSessionOptions options)
+    {
+        if (options.HipBlasLt == HipBlasLtUse.Never) return null;
+        try
+        {
+            return HipBlasLtContext.TryCreate(runtime.LibraryPath, device, out _) is { } context ? new BlasLinear(context, options.HipBlasLt) : null;
+        }
+        catch (HipException)
+        {
+            return null;
+        }
     }
 
     private static AiterKernelLibrary? OpenAiter(HipDevice device, InferenceSessionOptions options, out string absence)

@@ -46,16 +46,12 @@ public sealed class InferenceSessionOptions
     [StringLength(4096, MinimumLength = 1)]
     public string? AiterPath { get; set; }
 
-<<<<<<< HEAD
-    /// <summary>Which of AITER's kernels may run.</summary>
-=======
     /// <summary>Which products AMD's hipBLASLt computes on a GPU, where it is found beside HIP; never required.</summary>
     /// <value>Default: those at which it is faster.</value>
     [EnumDataType(typeof(HipBlasLtUse))]
     public HipBlasLtUse HipBlasLt { get; set; }
 
-    /// <summary>Which of AITER's kernels may run. What is chosen depends on shapes alone, so that equal sessions run equal kernels.</summary>
->>>>>>> 9e4f118 (Let hipBLASLt compute large products where it is faster: both are timed at the first product of a shape; over CUDA cuBLASLt stands behind it)
+    /// <summary>Which of AITER's kernels may run.</summary>
     [EnumDataType(typeof(AiterKernelUse))]
     public AiterKernelUse AiterKernels { get; set; }
 

@@ -56,12 +56,14 @@ template <class A, class Kv, int kLayout, int kBlock> struct PagedCache {
         const u8* value[kStepTiles];
         int low[kStepTiles], high[kStepTiles];  // among the 16 keys
         int first;
+        int dim;                      // where kBlock is 1: first dim of tokens8
         KeyRange range;
     };
 
     __device__ inline Step locate(int first, KeyRange range) const {
         Step step;
         step.first = first;
+        step.dim = 0;
         step.range = range;
         if constexpr (kBlock == 16) {
             _Pragma("unroll") for (int h = 0; h < kStepTiles; h++) {
@@ -121,14 +123,23 @@ template <class A, class Kv, int kLayout, int kBlock> struct PagedCache {
         else return A::round(Kv::widen_one(load_global<u8>(value + c * dim_bytes())));
     }
 
-    // V of dim lane + c for 8 keys of a step from a multiple of 8 on, by dims. Keys out of range are anything.
-    __device__ inline u32x4 tokens8(const Step& step, int key, int lane, int c) const {
+    // V of dim c for 8 keys of a step from a multiple of 8 on, by dims. Keys out of range are anything.
+    __device__ inline u32x4 tokens8(const Step& step, int key, int c) const {
         if constexpr (kBlock == 16) {
-            return Kv::load8(pick(step.value, key) + (u32)(lane * dim_bytes() + inside(key % 16) * Kv::kBytes) + c * dim_bytes());
+            return Kv::load8(pick(step.value, key) + (u32)(c * dim_bytes() + inside(key % 16) * Kv::kBytes));
         } else {
             u32x4 words = {0, 0, 0, 0};
-            for (int i = 0; i < 8; i++) words[i / 2] |= (u32)value1(value_row(step, key + i).address(), lane + c) << (16 * (i % 2));
+            for (int i = 0; i < 8; i++) words[i / 2] |= (u32)value1(value_row(step, key + i).address(), step.dim + c) << (16 * (i % 2));
             return words;
+        }
+    }
+
+    // Dims of tokens8 start so many later.
+    __device__ inline void skip_dims(Step& step, int dims) const {
+        if constexpr (kBlock == 16) {
+            _Pragma("unroll") for (int h = 0; h < kStepTiles; h++) step.value[h] += dims * dim_bytes();
+        } else {
+            step.dim += dims;
         }
     }
 

@@ -107,13 +107,8 @@ private:
             float factor = exp2_fast(max[n] - shift);
             max[n] = new_max;
             float total = unfused(sum[n] * factor);
-            if (lanes_any(factor != 1)) {
-                _Pragma("unroll") for (int t = 0; t < kTiles; t++) {
-                    finish_product(out[n][t]);
-                    out[n][t] *= factor;
-                    finish_product(out[n][t]);
-                }
-            }
+            // Of a segment's few steps nearly all raise some column's maximum: no branch.
+            _Pragma("unroll") for (int t = 0; t < kTiles; t++) out[n][t] *= factor;
             _Pragma("unroll") for (int s = 0; s < kStepTiles; s++) {
                 for (int i = 0; i < kAcc; i++) {
                     score[s][n][i] = exp2_fast(score[s][n][i] - shift);
@@ -171,18 +166,26 @@ private:
                 for (int i = 0; i < kFragK / 2; i++) mask[s][i] = whole ? ~0u : seen_mask(at, step_token(s, 2 * i));
             }
         }
+        // By dims: from tile to tile, so that no multiples of the stride are kept for all of them.
+        Step now = at;
         _Pragma("unroll") for (int t = 0; t < kTiles; t += kGroup) {
+            if constexpr (Cache::kByDims) {
+                if (t > 0) cache.skip_dims(now, 16);
+            }
             _Pragma("unroll") for (int s = 0; s < kStepTiles; s++) {
                 Frag a[kGroup];
-                load_values(cache, at, s, t, a);
+                load_values(cache, at, now, s, t, a);
+                if constexpr (Cache::kByDims) {
+                    for (int i = 0; i < kFragK / 2; i++) a[0].w[i] &= mask[s][i];
+                }
+                // One branch for all where registers hold all of their operands.
+                if (kWave == 64 && bad) {
+                    _Pragma("unroll") for (int j = 0; j < kGroup; j++) clear_bad(a[j]);
+                }
                 _Pragma("unroll") for (int j = 0; j < kGroup; j++) {
-                    if constexpr (Cache::kByDims) {
-                        for (int i = 0; i < kFragK / 2; i++) a[j].w[i] &= mask[s][i];
-                    }
-                    if (bad) clear_bad(a[j]);
+                    if (kWave == 32 && bad) clear_bad(a[j]);
                     _Pragma("unroll") for (int n = 0; n < kColumns; n++) {
                         out[n][t + j] = mma<A>(a[j], p[s][n], out[n][t + j]);
-                        finish_product(out[n][t + j]);
                         finish_first(out[n][t + j], p[s][n].w[0]);
                     }
                 }
@@ -209,15 +212,17 @@ private:
     typedef typename Cache::Elements Elements;
     typedef typename Pick<kVec == 8, typename Elements::Raw8, typename Elements::Raw4>::type Raw;
 
-    __device__ inline void load_values(const Cache& cache, const Step& at, int s, int t, Frag* a) const {
+    // now: where by dims tile t starts.
+    __device__ inline void load_values(const Cache& cache, const Step& at, const Step& now, int s, int t, Frag* a) const {
         if constexpr (Cache::kByDims) {
-            int c = t * 16, lane = tile_lane();
-            clip(lane, c, 16, 1);
+            bool is_whole = t * 16 + 16 <= kVDim;
+            const Step& step = is_whole ? now : at;
+            int dim = is_whole ? tile_lane() : min_of(t * 16 + tile_lane(), kVDim - 1);
             if constexpr (kFragK == 16) {
-                u32x4 low = cache.tokens8(at, 0, lane, c), high = cache.tokens8(at, 8, lane, c);
+                u32x4 low = cache.tokens8(step, 0, dim), high = cache.tokens8(step, 8, dim);
                 for (int i = 0; i < 4; i++) a[0].w[i] = low[i], a[0].w[4 + i] = high[i];
             } else {
-                u32x4 words = cache.tokens8(at, step_token(0, 0), lane, c);
+                u32x4 words = cache.tokens8(step, step_token(0, 0), dim);
                 for (int i = 0; i < kFragK / 2; i++) a[0].w[i] = words[kFragK / 2 * s + i];
             }
         } else {
@@ -256,7 +261,7 @@ private:
         if constexpr (Cache::kByDims) {
             _Pragma("nounroll") for (int c = lane_index(); c < kVDim; c += kWave) {
                 _Pragma("nounroll") for (int k = 0; k < kStepKeys; k += 8) {
-                    u32x4 words = cache.tokens8(at, k, c, 0);
+                    u32x4 words = cache.tokens8(at, k, c);
                     for (int i = 0; i < 4; i++) bad |= is_bad(words[i] & seen_mask(at, k + 2 * i));
                 }
             }

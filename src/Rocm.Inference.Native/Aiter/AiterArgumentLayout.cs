@@ -35,4 +35,7 @@ internal enum AiterArgumentLayout
 
     /// <summary>Section 8.3.</summary>
     ScaledGemm,
+
+    /// <summary>Section 8.2.</summary>
+    FusedExperts,
 }

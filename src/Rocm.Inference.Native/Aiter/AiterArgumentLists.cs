@@ -53,6 +53,10 @@ internal static class AiterArgumentLists
     private const string ScaledGemm =
         "0:C/8 10:A/8 20:B/8 30:SA/8 40:SB/8 50:BIAS/8 60:M/4 70:Ndim/4 80:K/4 90:PA/4 a0:PB/4 b0:PC/4 c0:KS/4 d0:scale_m/4 e0:scale_n/4 f0:scale_k/4";
 
+    private const string FusedExperts =
+        "0:O/8 10:X/8 20:G/8 30:U/8 40:D/8 50:XQ/8 60:GQ/8 70:DQ/8 80:SMQ/8 90:STP/8 a0:SW/8 b0:SEP/8 c0:dim/4 d0:hdim/4 e0:batch/4 f0:eprt/4 100:Xs/4 " +
+        "110:GUs/4 120:Ds/4 130:Os/4 140:eGUs/4 150:eDs/4 160:eGUQs/4 170:eDQs/4 180:eSMQs/4 190:topk/4";
+
     /// <summary>The layout of a list.</summary>
     /// <returns>Null for a list that is not known.</returns>
     internal static AiterArgumentLayout? LayoutOf(string list) => list switch
@@ -72,6 +76,7 @@ internal static class AiterArgumentLists
         Flash => AiterArgumentLayout.Flash,
         Flash + " " + FlashDescale or FlashOfGfx950 => AiterArgumentLayout.FlashWithDescale,
         ScaledGemm => AiterArgumentLayout.ScaledGemm,
+        FusedExperts + " 1a0:total_tgs/4 1b0:ps_deno/4" or FusedExperts + " 1a0:_s_total_tgs/4 1b0:_s_deno_tgs/4" => AiterArgumentLayout.FusedExperts,
         _ => null,
     };
 }

@@ -35,6 +35,13 @@ internal sealed record AiterCapabilities(string Heading, ImmutableArray<AiterCap
             Add(AiterFamily.ScaledGemm, operation, row.Object, row.WantsShuffledWeight ? "" : "its weight is laid out in another way.", AiterScaledGemm.Layouts, AiterScaledGemm.BlockThreads);
         }
 
+        foreach (AiterFusedExpertsRow row in kernels.FusedExperts)
+        {
+            string operation = string.Create(CultureInfo.InvariantCulture, $"gated fp8 experts with scales of blocks, tiles of {row.TileRows} by {row.TileInner}{(row.Persistent ? ", persistent" : "")}");
+            string unused = row is { Persistent: false, Flat: 0, SkipsVectorInstructions: false } ? "" : "it has not been executed.";
+            Add(AiterFamily.FusedExperts, operation, row.Object, unused, AiterFusedExperts.Layouts, AiterFusedExperts.BlockThreads);
+        }
+
         return new AiterCapabilities($"{installation}, on {target}", found.ToImmutable(), kernels.Defects);
 
         void Add(AiterFamily family, string operation, AiterObject kernel, string unused, ReadOnlySpan<AiterArgumentLayout> layouts, int threads)

@@ -9,6 +9,9 @@ internal enum AiterFamily
 
     /// <summary>Products of fp8 matrices with scales of blocks; older releases have none.</summary>
     ScaledGemm,
+
+    /// <summary>Gated experts with SiLU, fp8 with scales of blocks; older releases have none, or in other folders.</summary>
+    FusedExperts,
 }
 
 internal static class AiterFamilies
@@ -22,6 +25,7 @@ internal static class AiterFamilies
         AiterFamily.PagedAttention => "pa",
         AiterFamily.Mla => "mla",
         AiterFamily.ScaledGemm => "fp8gemm_blockscale",
+        AiterFamily.FusedExperts => Path.Combine("fmoe", "silu"),
         _ => "fmha_v3_fwd",
     };
 
@@ -31,6 +35,7 @@ internal static class AiterFamilies
         AiterFamily.PagedAttention => "pa_asm.csv",
         AiterFamily.Mla => "mla_asm.csv",
         AiterFamily.ScaledGemm => "fp8gemm_bf16_blockscale.csv",
+        AiterFamily.FusedExperts => "fmoe_bf16_blockscaleFp8_g1u1_silu.csv",
         _ => "fmha_fwd.csv",
     };
 }

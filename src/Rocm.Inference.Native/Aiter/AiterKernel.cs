@@ -52,6 +52,7 @@ internal sealed class AiterKernel : IDisposable
     {
         AiterArgumentLayout.Paged or AiterArgumentLayout.PagedWithGqa or AiterArgumentLayout.PagedWithQueryOffsets => 272,
         AiterArgumentLayout.LegacyPagedWithGqa or AiterArgumentLayout.LegacyPagedWithQueryOffsets or AiterArgumentLayout.ScaledGemm => 256,
+        AiterArgumentLayout.FusedExperts => 448,
         AiterArgumentLayout.Flash or AiterArgumentLayout.FlashWithDescale => 656,
         _ => 368,
     };

@@ -19,8 +19,11 @@ internal sealed class AiterKernelSet
 
     internal ImmutableArray<AiterFlashRow> Flash { get; private init; } = [];
 
-    /// <summary>Empty where the installation has no folder of them.</summary>
+    /// <summary>Empty where the installation has no manifest of them.</summary>
     internal ImmutableArray<AiterScaledGemmRow> ScaledGemm { get; private init; } = [];
+
+    /// <summary>Empty where the installation has no manifest of them.</summary>
+    internal ImmutableArray<AiterFusedExpertsRow> FusedExperts { get; private init; } = [];
 
     internal bool IsEmpty => Paged.IsEmpty && Mla.IsEmpty && Flash.IsEmpty;
 
@@ -42,9 +45,14 @@ internal sealed class AiterKernelSet
             Paged = Rows(AiterFamily.PagedAttention, AiterPagedRow.Read),
             Mla = Rows(AiterFamily.Mla, AiterMlaRow.Read),
             Flash = Rows(AiterFamily.FlashForward, AiterFlashRow.Read),
-            ScaledGemm = Directory.Exists(Path.Combine(folder, AiterFamilies.FolderOf(AiterFamily.ScaledGemm))) ? Rows(AiterFamily.ScaledGemm, AiterScaledGemmRow.Read) : [],
+            ScaledGemm = Optional(AiterFamily.ScaledGemm, AiterScaledGemmRow.Read),
+            FusedExperts = Optional(AiterFamily.FusedExperts, AiterFusedExpertsRow.Read),
             Defects = defects.ToImmutable(),
         };
+
+        ImmutableArray<TRow> Optional<TRow>(AiterFamily family, RowReader<TRow> read)
+            where TRow : class =>
+            File.Exists(Path.Combine(folder, AiterFamilies.FolderOf(family), AiterFamilies.ManifestOf(family))) ? Rows(family, read) : [];
 
         ImmutableArray<TRow> Rows<TRow>(AiterFamily family, RowReader<TRow> read)
             where TRow : class

@@ -1,4 +1,5 @@
 using Rocm.Inference.Devices.Hip;
+using Rocm.Inference.Native.Handles;
 using Rocm.Inference.TestKit;
 
 namespace Rocm.Inference.Hip.Tests;
@@ -37,6 +38,14 @@ internal static class HipSessions
     {
         Assert.SkipWhen(EmulatedGpu.Missing is not null, EmulatedGpu.Missing ?? "");
         return EmulatedGpu.Create(target);
+    }
+
+    /// <param name="target">The architecture.</param>
+    /// <param name="ledger">Counts the native objects of this device alone.</param>
+    public static HipGpu Open(string target, out HandleLedger ledger)
+    {
+        Assert.SkipWhen(EmulatedGpu.Missing is not null, EmulatedGpu.Missing ?? "");
+        return EmulatedGpu.Create(target, ledger = new HandleLedger());
     }
 
     public static GenerationOptions Greedy(int maxNewTokens, bool withRivals = false) => new()

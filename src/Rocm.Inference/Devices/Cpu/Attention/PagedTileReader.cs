@@ -209,7 +209,7 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
     public static int AttendGroups(in KvTileSource source, in KvTile tile, in AttentionScratch scratch, int valueDim, KeyForm keys, ValueForm values, int row, int count)
     {
         int step = ValueTile<TSimd, TVector, TRow>.StepElements;
-        if (keys is not (KeyForm.Rows or KeyForm.Runs) || values == ValueForm.Floats || valueDim % step != 0) return 0;
+        if (keys is not (KeyForm.Rows or KeyForm.Runs) || valueDim % step != 0) return 0;
         int first = tile.First - tile.Start, end = tile.End - tile.Start, groups = count / QueryGroup.Rows;
         for (int group = 0; group < groups; group++, row += QueryGroup.Rows)
         {
@@ -221,6 +221,7 @@ internal readonly unsafe struct PagedTileReader<TSimd, TVector, TPanel, TRow> : 
             if (group == 0 && end - first < Panel.Width) scratch.ValueAhead->AskOthers(first, end);
             CacheAhead valuesAhead = group == 0 ? *scratch.ValueAhead : new CacheAhead { Rows = scratch.ValueRows };
             if (values == ValueForm.Elements) ValueGroupTile<TSimd, TVector, TRow>.MultiplyAdd(first, end, scores, scratch.ValueRows, valuesAhead, valueDim, sums, scratch.ValueStride);
+            else if (values == ValueForm.Floats) ValueGroupTile<TSimd, TVector, F32Rows<TSimd, TVector>>.MultiplyAdd(first, end, scores, scratch.ValueRows, valuesAhead, valueDim, sums, scratch.ValueStride);
             else ValuePairGroupTile<TSimd, TVector, TPanel>.MultiplyAdd(first & ~1, end, scores, scratch.ValueRows, valuesAhead, valueDim, sums, scratch.ValueStride);
         }
 

@@ -27,11 +27,11 @@ internal static class AttentionPriorities
 
         // Ours. CPU: by the benchmark "backends" (2 threads, AVX-512; 32/4 heads of 128, and 16 latent heads; bf16 cache), time over the best of the row:
         //   decode                    1 x 8192, 8 x 4096, 64 x 1024     the same with blocks of 16    of 64
-        //   TRITON_ATTN               1.02  1.00  1.02                  1.00  1.02  1.00              1.05  1.00  1.02
-        //   ROCM_AITER_UNIFIED_ATTN   1.00  1.14  1.00                  1.03  1.13  1.01              1.07  1.12  1.03
-        //   ROCM_ATTN                 1.56  1.39  1.30
-        //   ROCM_AITER_FA             1.49  1.36  1.31
-        //   latent, the slowest       1.06  1.10  1.01
+        //   TRITON_ATTN               1.03  1.00  1.00                  1.04  1.01  1.02              1.06  1.00  1.00
+        //   ROCM_AITER_UNIFIED_ATTN   1.00  1.15  1.01                  1.05  1.15  1.01              1.00  1.16  1.01
+        //   ROCM_ATTN                 1.39  1.24  1.18
+        //   ROCM_AITER_FA             1.41  1.23  1.20
+        //   latent, the slowest       1.04  1.02  1.02
         // The first two have one path, which also gives the same bits in chunks and on a cache hit. With equal blocks TRITON_ATTN is ahead, and its blocks of 16
         // (of 64 in the other's own layout) make hits of the prefix cache four times as fine. The three latent ones are level.
         // GPUs: by the blog's figures (ROCM_AITER_FA best or within 6 % of ROCM_AITER_UNIFIED_ATTN with AITER's kernels; the unified kernel with occupancy splits

@@ -5,9 +5,6 @@ namespace Rocm.Inference.Devices.Hip.Aiter;
 /// <param name="spec">The layer group.</param>
 internal abstract class AiterTrial(IDevice gpu, AttentionSpec spec) : IDisposable
 {
-    // More would be a cache that no step is likely to read: the L2 and the memory-side cache hold less.
-    private const long MaxCacheBytes = 512L << 20;
-
     private readonly List<DeviceBuffer> _buffers = [];
 
     protected AttentionSpec Spec => spec;
@@ -47,17 +44,5 @@ internal abstract class AiterTrial(IDevice gpu, AttentionSpec spec) : IDisposabl
         DeviceBuffer buffer = gpu.Allocate(count * dtype.ByteSize());
         _buffers.Add(buffer);
         return new TensorView(buffer, 0, dtype, shape);
-    }
-
-    /// <summary>Blocks of a cache for so many tokens, of which each takes so many bytes; at least two, of which the first is the null block.</summary>
-    protected static int NumBlocks(long tokens, int blockSize, long tokenBytes) =>
-        (int)Math.Max(2, Math.Min(tokens / blockSize, MaxCacheBytes / (tokenBytes * blockSize)) + 1);
-
-    /// <summary>A table whose rows go through all blocks but the null block again and again.</summary>
-    protected static int[] Table(int entries, int numBlocks)
-    {
-        int[] table = new int[entries];
-        for (int i = 0; i < entries; i++) table[i] = 1 + (i % (numBlocks - 1));
-        return table;
     }
 }

@@ -43,15 +43,13 @@ internal sealed class BlasLinear(HipBlasLtContext blas, HipBlasLtUse use) : IDis
     {
         HipWeightLayout layout = weight.Layout;
         if (input.Rows < MinRows || layout.Format != HipWeightFormat.BF16 || layout.HasBias || lane.IsRecording) return false;
-        if (PlanOf(input, layout, output) is not { } plan) return false;
         var shape = new Shape(layout.OutputFeatures, layout.InputFeatures, (int)BitOperations.RoundUpToPowerOf2((uint)input.Rows), output.DType == DType.F32);
-        if (use == HipBlasLtUse.WhenFaster)
-        {
-            if (!_isFaster.TryGetValue(shape, out bool isFaster))
-                isFaster = _isFaster.GetOrAdd(shape, Time(lane, plan, input.Address, weight.Address, output.Address) < Time(lane, own, args));
-            if (!isFaster) return false;
-        }
 
+        // What is known to be slower needs no plan.
+        bool? isFaster = use == HipBlasLtUse.Always ? true : _isFaster.TryGetValue(shape, out bool known) ? known : null;
+        if (isFaster == false || PlanOf(input, layout, output) is not { } plan) return false;
+        isFaster ??= _isFaster.GetOrAdd(shape, Time(lane, plan, input.Address, weight.Address, output.Address) < Time(lane, own, args));
+        if (isFaster == false) return false;
         plan.Run(lane.Stream, input.Address, weight.Address, output.Address, 0);
         Interlocked.Increment(ref _numProducts);
         return true;

@@ -53,11 +53,12 @@ internal sealed class HipGpu : IDevice
     public static HipGpu Open(HipRuntimeReport report, HipDeviceInfo device, InferenceSessionOptions options)
     {
         HipRuntime runtime = HipRuntime.Of(report);
+        CodeObjectCache cache = CodeObjectCache.OfUser();
         RuntimeKernelCompiler? compiler = report.HiprtcVersion is null
-            ? null : new RuntimeKernelCompiler(HiprtcCompiler.Load(runtime.LibraryPath, runtime.Version), CodeObjectCache.OfUser());
+            ? null : new RuntimeKernelCompiler(HiprtcCompiler.Load(runtime.LibraryPath, runtime.Version), cache);
         HipDevice opened = runtime.Open(device.Ordinal);
         AiterKernelLibrary? aiter = OpenAiter(opened, options, out string absence);
-        var times = new CodeObjectCache(CodeObjectCache.OfUser().Folder, MaxTimesBytes, TimesExtension);
+        var times = new CodeObjectCache(cache.Folder, MaxTimesBytes, TimesExtension);
         return new HipGpu(opened, compiler, aiter, absence, options.AllowFp8Activations, options.AiterKernelChoice, times, OpenBlas(runtime, opened, options));
     }
 

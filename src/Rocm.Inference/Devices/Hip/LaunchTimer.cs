@@ -5,7 +5,8 @@ namespace Rocm.Inference.Devices.Hip;
 /// <summary>Times work that is enqueued again and again: the quickest of some runs after one that does not count, which loads the kernel.</summary>
 internal sealed class LaunchTimer : IDisposable
 {
-    private const int NumRuns = 3;
+    /// <summary>Runs that count.</summary>
+    public const int NumRuns = 3;
 
     private readonly HipContext _lane;
     private readonly HipEvent _start, _end;

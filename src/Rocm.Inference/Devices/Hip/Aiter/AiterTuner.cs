@@ -20,7 +20,6 @@ internal sealed class AiterTuner(HipGpu gpu, IAttentionKernels own, CodeObjectCa
     private const int MaxRows = 256;
     private const int ShortestLength = 256;
     private const int LengthStep = 4;
-    private const int NumRuns = 3;
 
     // Tokens of context of a step, of all rows: few caches hold more.
     private const long MaxStepTokens = 4L << 20;
@@ -102,21 +101,20 @@ internal sealed class AiterTuner(HipGpu gpu, IAttentionKernels own, CodeObjectCa
     /// <summary>The shortest of some runs: what disturbs a run only makes it longer. The first, which loads the kernel, does not count.</summary>
     private double Best(HipContext context, Action work)
     {
+        if (clock is null) return Time(context, work);
         work();
         context.Synchronize();
         double best = double.PositiveInfinity;
-        for (int i = 0; i < NumRuns; i++) best = Math.Min(best, clock is null ? Time(context, work) : clock(context, work));
+        for (int i = 0; i < LaunchTimer.NumRuns; i++) best = Math.Min(best, clock(context, work));
         return best;
     }
 
-    private double Time(HipContext context, Action work)
+    private static double Time(HipContext context, Action work)
     {
         const double MicrosecondsPerMillisecond = 1000;
-        using HipEvent start = gpu.Native.CreateEvent(timed: true), end = gpu.Native.CreateEvent(timed: true);
-        context.Stream.Record(start);
-        work();
-        context.Stream.Record(end);
-        context.Synchronize();
-        return end.MillisecondsSince(start) * MicrosecondsPerMillisecond;
+        using var timer = new LaunchTimer(context);
+        do work();
+        while (timer.IsToRunAgain());
+        return timer.Milliseconds * MicrosecondsPerMillisecond;
     }
 }

@@ -161,6 +161,7 @@ public sealed class HipKernelCostTests
             ("moe/route_experts.hip", ["T=F32"], ["route_experts"]),
             ("moe/sort_by_expert.hip", [""], ["sort_by_expert"]),
             ("moe/combine_experts.hip", ["T=BF16 V=8"], ["combine_experts"]),
+            ("moe/tile_experts.hip", [""], ["tile_experts"]),
             ("sampling/sample.hip", [""], ["sample"]),
             ("attention/paged_attention.hip", [.. PagedShapes(target)], ["paged_attention", "reduce_units"]),
             ("attention/flash_varlen.hip", [.. FlashShapes(target)], ["flash_varlen"]),

@@ -225,11 +225,39 @@ internal readonly struct MlaDecodeArgs
     /// <summary>How keys are shared out.</summary>
     public KvSplit Split { get; init; }
 
+    /// <summary>What <see cref="IAttentionKernels.PlanDecode"/> made of these rows in this step, or absent: then every call makes its own.</summary>
+    public TensorView Plan { get; init; }
+
     /// <summary>[T, N, L]: to be multiplied by W_UV.</summary>
     public required TensorView Output { get; init; }
 
     /// <summary>[N, T] f32, or absent when not wanted.</summary>
     public TensorView Lse { get; init; }
+}
+
+/// <summary>Rows of a step whose decode is planned, see <see cref="IAttentionKernels.PlanDecode"/>; the fields are those of the calls that follow.</summary>
+internal readonly struct DecodePlanArgs
+{
+    /// <summary>The layer group.</summary>
+    public required AttentionSpec Spec { get; init; }
+
+    /// <summary>The cache of any layer: all of the group are laid out alike.</summary>
+    public required KvCacheView Cache { get; init; }
+
+    /// <summary>[R] i32: length of each row including this step's tokens.</summary>
+    public required TensorView SeqLens { get; init; }
+
+    /// <summary>[R, maxBlocks] i32.</summary>
+    public required TensorView BlockTable { get; init; }
+
+    /// <summary>R.</summary>
+    public required int NumRows { get; init; }
+
+    /// <summary>Largest query length of the rows.</summary>
+    public required int MaxQueryLen { get; init; }
+
+    /// <summary>Upper bound of the sequence lengths.</summary>
+    public required int MaxSeqLen { get; init; }
 }
 
 /// <summary>Operands of <see cref="IAttentionKernels.MergeStates"/>. The result may take the place of either operand.</summary>

@@ -40,6 +40,19 @@ internal interface IAttentionKernels
     /// <summary>Absorbed latent attention: multi-query attention over cached rows [latent, rope key], V = the latent part of the same row. Split-KV.</summary>
     void MlaDecode(DeviceContext context, in MlaDecodeArgs args);
 
+    /// <summary>
+    /// Makes what all layers of a step share of <see cref="MlaDecode"/> over the same rows, once and on the device, so that a recorded step follows the lengths it
+    /// is replayed with. Kernels without such tables make none.
+    /// </summary>
+    /// <param name="context">Where the layers run.</param>
+    /// <param name="args">The rows.</param>
+    /// <param name="memory">Bytes that belong to this step until its end, or absent.</param>
+    /// <returns>The part of the memory to be given to the calls; absent where there is nothing to share, or no room for it.</returns>
+    TensorView PlanDecode(DeviceContext context, in DecodePlanArgs args, TensorView memory) => default;
+
+    /// <summary>Memory that <see cref="PlanDecode"/> makes use of, in bytes.</summary>
+    long DecodePlanBytes(AttentionSpec spec, in BatchLimits limits) => 0;
+
     /// <summary>Merges two normalised partial results by their LSE. Both empty: 0 and −∞. An LSE of +∞ counts as −∞.</summary>
     void MergeStates(DeviceContext context, in MergeStatesArgs args);
 

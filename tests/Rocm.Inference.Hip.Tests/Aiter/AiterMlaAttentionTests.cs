@@ -88,6 +88,79 @@ public sealed class AiterMlaAttentionTests(ITestOutputHelper log)
         }
     }
 
+    [Theory]
+    [InlineData(256 << 20, 1)]
+    [InlineData(1200 << 10, 3)]
+    public void Layers_of_a_step_share_one_table_of_tokens_also_in_passes(int budget, int passes)
+    {
+        using AiterCheckout aiter = AiterCheckout.Open();
+        using HipGpu gpu = EmulatedGpu.Create(EmulatedGpu.Gfx942);
+        using AiterAttentionKernels kernels = Create(gpu, budget);
+        using var tensors = new PoisonedTensors(gpu, 64 << 20);
+        var c = new LatentDecodeCase(gpu, new TestRandom(6), 16, [(30, 1), (70, 1), (1, 1), (64, 1), (90, 1)]);
+        MlaDecodeArgs first = c.Args(tensors, 96, padded: true, lse: true), second = c.Args(tensors, 96, padded: true, lse: true);
+        EmulatedGpu.Instance.Set("fail", "");
+        TensorView plan = Plan(kernels, tensors, first);
+        Assert.False(plan.IsAbsent);
+        // What a layer's own table would be made from is not read again.
+        kernels.MlaDecode(tensors.Context, first with { Plan = plan, BlockTable = tensors.I32(new int[5], 5, 1) });
+        kernels.MlaDecode(tensors.Context, second with { Plan = plan, BlockTable = tensors.I32(new int[5], 5, 1) });
+        Assert.Equal(1 + (2 * passes * Launches), EmulatedGpu.Instance.Calls("hipModuleLaunchKernel"));
+        tensors.Context.Synchronize();
+        c.Check(tensors, first, Limit, LseLimit);
+        c.Check(tensors, second, Limit, LseLimit);
+        tensors.Verify();
+    }
+
+    [Fact]
+    public void A_recorded_table_follows_the_lengths_and_those_of_two_steps_are_apart()
+    {
+        using AiterCheckout aiter = AiterCheckout.Open();
+        using HipGpu gpu = EmulatedGpu.Create(EmulatedGpu.Gfx942);
+        using AiterAttentionKernels kernels = Create(gpu);
+        using var tensors = new PoisonedTensors(gpu, 64 << 20);
+        var c = new LatentDecodeCase(gpu, new TestRandom(7), 16, [(130, 1), (200, 1)]);
+        MlaDecodeArgs args = c.Args(tensors, 256, padded: false, lse: true), eager = c.Args(tensors, 256, padded: false, lse: true);
+        args = args with { Plan = Plan(kernels, tensors, args) };
+        kernels.MlaDecode(tensors.Context, args);
+        TensorView memory = args.Plan;
+        using IRecordedWork recorded = tensors.Context.Record((kernels, tensors.Context, args, memory), static work =>
+        {
+            TensorView plan = work.kernels.PlanDecode(work.Context, PlanArgs(work.args), work.memory);
+            work.kernels.MlaDecode(work.Context, work.args with { Plan = plan });
+        });
+        // Over the ends of blocks, of tiles and of what a split holds.
+        foreach (int[] lengths in (int[][])[[15, 63], [16, 64], [17, 65], [128, 192], [130, 200], [1, 5]])
+        {
+            tensors.Context.Upload<int>(lengths, args.SeqLens);
+            tensors.Context.Upload<int>([131 - lengths[0], 201 - lengths[1]], eager.SeqLens);
+            TensorView other = Plan(kernels, tensors, eager);
+            tensors.Context.Replay(recorded, 0, static _ => { });
+            kernels.MlaDecode(tensors.Context, eager with { Plan = other });
+            uint[] planned = tensors.ReadBits(eager.Output);
+            kernels.MlaDecode(tensors.Context, eager);
+            Assert.Equal(tensors.ReadBits(eager.Output), planned);
+            tensors.Context.Upload<int>(lengths, eager.SeqLens);
+            kernels.MlaDecode(tensors.Context, eager);
+            Assert.Equal(tensors.ReadBits(eager.Output), tensors.ReadBits(args.Output));
+            Assert.Equal(tensors.ReadBits(eager.Lse), tensors.ReadBits(args.Lse));
+        }
+    }
+
+    [Fact]
+    public void A_table_that_the_memory_has_no_room_for_is_not_made()
+    {
+        using AiterCheckout aiter = AiterCheckout.Open();
+        using HipGpu gpu = EmulatedGpu.Create(EmulatedGpu.Gfx942);
+        using AiterAttentionKernels kernels = Create(gpu);
+        using var tensors = new PoisonedTensors(gpu, 64 << 20);
+        MlaDecodeArgs args = new LatentDecodeCase(gpu, new TestRandom(8), 16, [(20, 1)]).Args(tensors, 64, padded: false, lse: false);
+        long bytes = kernels.DecodePlanBytes(args.Spec, new BatchLimits(1, 1, 64));
+        Assert.Equal(bytes, Plan(kernels, tensors, args).Count);
+        Assert.True(kernels.PlanDecode(tensors.Context, PlanArgs(args), tensors.Poison(DType.U8, bytes - 1)).IsAbsent);
+        Assert.Equal(0, kernels.DecodePlanBytes(args.Spec with { KvLoraRank = 256 }, new BatchLimits(1, 1, 64)));
+    }
+
     [Fact]
     public void A_decode_whose_like_has_run_before_allocates_nothing()
     {
@@ -96,10 +169,17 @@ public sealed class AiterMlaAttentionTests(ITestOutputHelper log)
         using AiterAttentionKernels kernels = Create(gpu);
         using var tensors = new PoisonedTensors(gpu, 64 << 20);
         MlaDecodeArgs args = new LatentDecodeCase(gpu, new TestRandom(5), 12, [(20, 1)]).Args(tensors, 64, padded: false, lse: true);
-        for (int i = 0; i < 3; i++) kernels.MlaDecode(tensors.Context, args);
+        TensorView memory = tensors.Poison(DType.U8, kernels.DecodePlanBytes(args.Spec, new BatchLimits(1, 1, 64)));
+        for (int i = 0; i < 3; i++) Step();
         long before = GC.GetAllocatedBytesForCurrentThread();
-        kernels.MlaDecode(tensors.Context, args);
+        Step();
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+
+        void Step()
+        {
+            kernels.MlaDecode(tensors.Context, args);
+            kernels.MlaDecode(tensors.Context, args with { Plan = kernels.PlanDecode(tensors.Context, PlanArgs(args), memory) });
+        }
     }
 
     [Fact]
@@ -136,6 +216,15 @@ public sealed class AiterMlaAttentionTests(ITestOutputHelper log)
         log.WriteLine($"seed {random.Seed}, largest error {c.Check(tensors, args, Limit, LseLimit):0.00000}");
         tensors.Verify();
     }
+
+    private static TensorView Plan(AiterAttentionKernels kernels, PoisonedTensors tensors, in MlaDecodeArgs args) => kernels.PlanDecode(
+        tensors.Context, PlanArgs(args), tensors.Poison(DType.U8, kernels.DecodePlanBytes(args.Spec, new BatchLimits(args.NumRows, args.NumRows, args.MaxSeqLen))));
+
+    private static DecodePlanArgs PlanArgs(in MlaDecodeArgs args) => new()
+    {
+        Spec = args.Spec, Cache = args.Cache, SeqLens = args.SeqLens, BlockTable = args.BlockTable, NumRows = args.NumRows, MaxQueryLen = args.MaxQueryLen,
+        MaxSeqLen = args.MaxSeqLen,
+    };
 
     private static AiterAttentionKernels Create(HipGpu gpu, long budget = 256 << 20)
     {

@@ -3,9 +3,11 @@ using Rocm.Inference.Devices;
 namespace Rocm.Inference.TestKit.Fakes;
 
 /// <summary>A device that computes like another and remembers: which attention primitives ran, what was allocated and uploaded.</summary>
-internal sealed class SpyDevice(IDevice inner) : IDevice
+/// <param name="inner">The other.</param>
+/// <param name="planBytes">See <see cref="SpyKernels"/>.</param>
+internal sealed class SpyDevice(IDevice inner, long planBytes = 0) : IDevice
 {
-    private readonly SpyKernels _kernels = new(inner.AttentionKernels);
+    private readonly SpyKernels _kernels = new(inner.AttentionKernels, planBytes);
 
     /// <summary>Attention primitives in the order of their calls; the test clears it.</summary>
     public List<SpyCall> Calls => _kernels.Calls;

@@ -9,7 +9,9 @@ namespace Rocm.Inference.TestKit.Fakes;
 internal readonly record struct SpyCall(string Primitive, int NumRows, string Detail = "");
 
 /// <summary>Attention primitives that write down their calls and let another implementation compute.</summary>
-internal sealed class SpyKernels(IAttentionKernels inner) : IAttentionKernels
+/// <param name="inner">What computes; it is given no plan.</param>
+/// <param name="planBytes">Memory that a plan of decode rows takes; 0: nothing is planned.</param>
+internal sealed class SpyKernels(IAttentionKernels inner, long planBytes = 0) : IAttentionKernels
 {
     public List<SpyCall> Calls { get; } = [];
 
@@ -51,9 +53,17 @@ internal sealed class SpyKernels(IAttentionKernels inner) : IAttentionKernels
 
     public void MlaDecode(DeviceContext context, in MlaDecodeArgs args)
     {
-        Calls.Add(new SpyCall(nameof(MlaDecode), args.NumRows, $"{args.Split}"));
+        Calls.Add(new SpyCall(nameof(MlaDecode), args.NumRows, args.Plan.IsAbsent ? $"{args.Split}" : $"{args.Split} planned"));
         inner.MlaDecode(context, args);
     }
+
+    public TensorView PlanDecode(DeviceContext context, in DecodePlanArgs args, TensorView memory)
+    {
+        Calls.Add(new SpyCall(nameof(PlanDecode), args.NumRows));
+        return memory.Slice(0, 0, planBytes);
+    }
+
+    public long DecodePlanBytes(AttentionSpec spec, in BatchLimits limits) => planBytes;
 
     public void MergeStates(DeviceContext context, in MergeStatesArgs args)
     {

@@ -1,7 +1,8 @@
 // What stands before and after AITER's MLA decode, whose cache has pages of one token and whose queries are dense and of an equal number a sequence.
 //
-// aiter_mla_prepare: the cache row of every token of the context, packed, with the offsets of the sequences; and the queries, latent and rotary part joined,
-// heads that AITER lacks as zeros. A row with fewer query tokens than the longest has them at the end, where the kernel's mask counts from; before are zeros.
+// aiter_mla_prepare: the cache row of every token of the context, packed, with the offsets of the sequences, which all layers of a step share; and the queries
+// of a layer, latent and rotary part joined, heads that AITER lacks as zeros. A row with fewer query tokens than the longest has them at the end, where the
+// kernel's mask counts from; before are zeros. A launch does either or both.
 // Work: group (x, y) = kChunkTokens of the context of row y, or, from table_groups on, 256 vectors of the row's queries. Every group of a table adds up the
 // lengths before its row. Bytes: the table once, a block's number for each of its tokens, the queries twice.
 //
@@ -61,11 +62,8 @@ DEVICE void write_table(const AiterMlaArgs& args, int chunk, int row, int* scrat
     int before = tokens_before(args, row, scratch);
     if (chunk == 0 && thread_index() == 0) {
         args.page_lengths[row] = 1;
-        for (int i = row; i <= row + (row == args.num_rows - 1 ? 1 : 0); i++) {
-            args.kv_offsets[i] = i == row ? before : before + length;
-            args.query_offsets[i] = i * args.query_len;
-            args.split_offsets[i] = i * args.num_splits;
-        }
+        args.kv_offsets[row] = before;
+        if (row == args.num_rows - 1) args.kv_offsets[row + 1] = before + length;
     }
     const int* blocks = args.block_table + row * args.block_table_stride;
     int end = min_of(length, first + kChunkTokens);
@@ -76,6 +74,12 @@ DEVICE void write_table(const AiterMlaArgs& args, int chunk, int row, int* scrat
 DEVICE void join_query(const AiterMlaArgs& args, int group, int row) {
     int item = group * kPrepareThreads + thread_index(), columns = args.query_len * args.padded_heads;
     if (item >= columns * kRowVectors) return;
+    if (item == 0) {
+        for (int i = row; i <= row + (row == args.num_rows - 1 ? 1 : 0); i++) {
+            args.query_offsets[i] = i * args.query_len;
+            args.split_offsets[i] = i * args.num_splits;
+        }
+    }
     int c = item % kRowVectors * 8, column = item / kRowVectors, head = column % args.padded_heads;
     int first = args.cu_seqlens[row], end = args.cu_seqlens[row + 1], token = end - args.query_len + column / args.padded_heads;
     u32x4 value = {0, 0, 0, 0};

@@ -17,6 +17,9 @@ internal sealed partial class AiterAttentionKernels
     private const int LatentRowExtraBytes = 4 * sizeof(int);
     private const int LatentPassExtraBytes = 1024;
 
+    // Tables of a step's tokens; where the bounds ask for more, every layer makes its own in passes.
+    private const long MaxLatentPlanBytes = 32L << 20;
+
     /// <summary>Partial results, joined queries and tables at a time, in bytes; a step that would need more goes in passes over its rows.</summary>
     internal long LatentBudgetBytes { get; init; } = 256L << 20;
 
@@ -31,7 +34,8 @@ internal sealed partial class AiterAttentionKernels
         int splits = decode.ChooseSplits(args.NumRows, (long)args.NumRows * args.MaxSeqLen, _library!.Device.Info.ComputeUnits);
         bool direct = decode.WritesResult(splits) && TakesResult(args, decode.Heads);
         if (decode.WritesResult(splits) && !direct) splits = 2;
-        int pass = (int)Math.Clamp(LatentBudgetBytes / LatentRowBytes(decode.Heads, args.MaxQueryLen, splits, args.MaxSeqLen), 1, args.NumRows);
+        int tokens = args.Plan.IsAbsent ? args.MaxSeqLen : 0;
+        int pass = (int)Math.Clamp(LatentBudgetBytes / LatentRowBytes(decode.Heads, args.MaxQueryLen, splits, tokens), 1, args.NumRows);
         for (int first = 0; first < args.NumRows; first += pass)
         {
             long mark = context.Mark();
@@ -55,12 +59,42 @@ internal sealed partial class AiterAttentionKernels
         return Math.Max(own, Math.Min(limits.MaxNumRows * row, Math.Max(LatentBudgetBytes, row)) + LatentPassExtraBytes);
     }
 
+    public TensorView PlanDecode(DeviceContext context, in DecodePlanArgs args, TensorView memory)
+    {
+        if (args.Spec.Kind != AttentionKind.Mla || memory.IsAbsent || Serving(args.Spec, args.Cache, args.NumRows, args.MaxQueryLen, args.MaxSeqLen) is null) return default;
+        long bytes = AiterLatentTable.Bytes(args.NumRows, args.MaxSeqLen);
+        if (bytes > memory.Count) return default;
+        TensorView plan = memory.Slice(0, 0, bytes);
+        var table = new AiterLatentTable(plan.Address, args.NumRows);
+        var rows = new AiterLatentKernels.Rows
+        {
+            SeqLens = args.SeqLens.Address,
+            BlockTable = args.BlockTable.Address,
+            BlockTableStride = args.BlockTable.Stride(0),
+            KvOffsets = table.KvOffsets,
+            PageLengths = table.PageLengths,
+            KvRows = table.KvRows,
+            NumRows = args.NumRows,
+            BlockSize = args.Cache.BlockSize,
+            RowsPerBlock = RowsPerBlock(args.Cache.Key),
+        };
+        _latentKernels.BuildTable(HipContext.Of(context), rows, args.MaxSeqLen);
+        return plan;
+    }
+
+    public long DecodePlanBytes(AttentionSpec spec, in BatchLimits limits) => _library is null || spec.Kind != AttentionKind.Mla || Latent(spec).Kernel is null
+        ? 0 : Math.Min(AiterLatentTable.Bytes(limits.MaxNumRows, limits.MaxSeqLen), MaxLatentPlanBytes);
+
     private void Decode(DeviceContext context, in MlaDecodeArgs args, AiterMlaDecode decode, int splits, bool direct, int first, int count)
     {
         int length = args.MaxQueryLen;
+        bool isPlanned = !args.Plan.IsAbsent;
         AiterMlaPartials partials = decode.PartialsOf(count, splits);
-        TensorView latents = args.Cache.Key, offsets = context.Scratch(DType.I32, 4, count + 1);
-        nint offsetBytes = (count + 1) * sizeof(int);
+        TensorView latents = args.Cache.Key, offsets = context.Scratch(DType.I32, 2, count + 1);
+        AiterLatentTable table = isPlanned
+            ? new AiterLatentTable(args.Plan.Address, args.NumRows)
+            : new AiterLatentTable(context.Scratch(DType.U8, AiterLatentTable.Bytes(count, args.MaxSeqLen)).Address, count);
+        nint firstBytes = first * sizeof(int), tableBytes = isPlanned ? firstBytes : 0;
         var rows = new AiterLatentKernels.Rows
         {
             Query = args.Query.Address,
@@ -69,15 +103,15 @@ internal sealed partial class AiterAttentionKernels
             HeadStride = args.Query.Stride(1),
             RopeTokenStride = args.QueryRope.Stride(0),
             RopeHeadStride = args.QueryRope.Stride(1),
-            CuSeqlens = args.CuSeqlensQ.Address + ((nint)first * sizeof(int)),
-            SeqLens = args.SeqLens.Address + ((nint)first * sizeof(int)),
+            CuSeqlens = args.CuSeqlensQ.Address + firstBytes,
+            SeqLens = args.SeqLens.Address + firstBytes,
             BlockTable = args.BlockTable.Address + (nint)(first * args.BlockTable.Stride(0) * sizeof(int)),
             BlockTableStride = args.BlockTable.Stride(0),
-            KvOffsets = offsets.Address,
-            QueryOffsets = offsets.Address + offsetBytes,
-            SplitOffsets = offsets.Address + (2 * offsetBytes),
-            PageLengths = offsets.Address + (3 * offsetBytes),
-            KvRows = context.Scratch(DType.I32, (long)count * args.MaxSeqLen).Address,
+            KvOffsets = table.KvOffsets + tableBytes,
+            QueryOffsets = offsets.Address,
+            SplitOffsets = offsets.Address + ((count + 1) * sizeof(int)),
+            PageLengths = table.PageLengths + tableBytes,
+            KvRows = table.KvRows,
             Joined = context.Scratch(DType.BF16, count, length, decode.Heads, LatentRowDim).Address,
             Partials = direct
                 ? args.Output.Address + (nint)(first * args.Output.Stride(0) * DType.BF16.ByteSize())
@@ -93,12 +127,13 @@ internal sealed partial class AiterAttentionKernels
             NumHeads = (int)args.Query.Dim(1),
             PaddedHeads = decode.Heads,
             BlockSize = args.Cache.BlockSize,
-            RowsPerBlock = (int)(latents.Stride(0) / latents.Stride(1)),
+            RowsPerBlock = RowsPerBlock(latents),
             NumSplits = splits,
             KvTile = partials.KvTile,
         };
         HipContext lane = HipContext.Of(context);
-        _latentKernels.Prepare(lane, rows, args.MaxSeqLen);
+        if (isPlanned) _latentKernels.Join(lane, rows);
+        else _latentKernels.BuildTableAndJoin(lane, rows, args.MaxSeqLen);
         decode.Launch(lane.Stream, new AiterMlaArguments
         {
             Partials = rows.Partials,

@@ -13,16 +13,27 @@ internal sealed partial class AiterAttentionKernels
     /// <summary>AITER's kernel for a call, or null.</summary>
     private AiterMlaDecode? Serving(in MlaDecodeArgs args)
     {
-        if (_library is null || args.NumRows == 0 || args.MaxSeqLen == 0 || args.MaxQueryLen is < 1 or > MaxLatentQueryLen) return null;
-        TensorView query = args.Query, rope = args.QueryRope, latents = args.Cache.Key;
-        if (query.IsAbsent || rope.IsAbsent || latents.IsAbsent || query.DType != DType.BF16 || latents.DType != DType.BF16 || !args.Cache.KeyScales.IsAbsent) return null;
+        TensorView query = args.Query, rope = args.QueryRope;
+        if (query.IsAbsent || rope.IsAbsent || query.DType != DType.BF16) return null;
         if (query.Rank != 3 || query.Dim(2) != AiterLatentKernels.LatentDim || rope.Rank != 3 || rope.Dim(2) != AiterLatentKernels.RopeDim) return null;
-        if (args.Cache.Layout != KvLayoutKind.MlaLatent || latents.Rank != 3 || latents.Dim(2) != LatentRowDim || latents.Stride(0) % latents.Stride(1) != 0) return null;
-        if (!HipAttentionKernels.IsVector(query) || !HipAttentionKernels.IsVector(rope) || !HipAttentionKernels.IsVector(args.Output) || !HipAttentionKernels.IsVector(latents)) return null;
-        if (!Prefers(AiterPrimitive.MlaDecode, args.Spec, args.NumRows, args.MaxSeqLen)) return null;
-        long pool = (((latents.Dim(0) - 1) * latents.Stride(0)) + ((latents.Dim(1) - 1) * latents.Stride(1)) + LatentRowDim) * DType.BF16.ByteSize();
-        return Latent(LatentShapeOf(args.Spec, args.MaxQueryLen, pool)).Kernel;
+        if (!HipAttentionKernels.IsVector(query) || !HipAttentionKernels.IsVector(rope) || !HipAttentionKernels.IsVector(args.Output)) return null;
+        return Serving(args.Spec, args.Cache, args.NumRows, args.MaxQueryLen, args.MaxSeqLen);
     }
+
+    /// <summary>AITER's kernel for rows over a cache, whatever their queries; or null.</summary>
+    private AiterMlaDecode? Serving(AttentionSpec spec, in KvCacheView cache, int numRows, int maxQueryLen, int maxSeqLen)
+    {
+        TensorView latents = cache.Key;
+        if (_library is null || numRows == 0 || maxSeqLen == 0 || maxQueryLen is < 1 or > MaxLatentQueryLen) return null;
+        if (cache.Layout != KvLayoutKind.MlaLatent || latents.IsAbsent || latents.DType != DType.BF16 || !cache.KeyScales.IsAbsent) return null;
+        if (latents.Rank != 3 || latents.Dim(2) != LatentRowDim || latents.Stride(0) % latents.Stride(1) != 0 || !HipAttentionKernels.IsVector(latents)) return null;
+        if (!Prefers(AiterPrimitive.MlaDecode, spec, numRows, maxSeqLen)) return null;
+        long pool = (((latents.Dim(0) - 1) * latents.Stride(0)) + ((latents.Dim(1) - 1) * latents.Stride(1)) + LatentRowDim) * DType.BF16.ByteSize();
+        return Latent(LatentShapeOf(spec, maxQueryLen, pool)).Kernel;
+    }
+
+    // From the first row of a block to that of the next.
+    private static int RowsPerBlock(TensorView latents) => (int)(latents.Stride(0) / latents.Stride(1));
 
     /// <summary>The kernel for rows of one new token, or why there is none.</summary>
     private (AiterMlaDecode? Kernel, ImmutableArray<string> Reasons) Latent(AttentionSpec spec) =>

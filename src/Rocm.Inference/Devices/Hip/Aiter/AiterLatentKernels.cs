@@ -25,14 +25,14 @@ internal sealed class AiterLatentKernels(KernelLibrary library)
     private HipFunction? _prepare;
     private HipFunction? _reduce;
 
-    /// <summary>Writes the table of tokens and the joined queries of the rows.</summary>
-    internal void Prepare(HipContext lane, in Rows rows, int maxSeqLen)
-    {
-        _prepare ??= library.Get(_unit, "aiter_mla_prepare", Unsafe.SizeOf<Rows>());
-        int chunks = (maxSeqLen + ChunkTokens - 1) / ChunkTokens, vectors = rows.QueryLen * rows.PaddedHeads * RowVectors;
-        Rows args = rows with { TableGroups = chunks };
-        lane.Launch(_prepare, new HipDim3((uint)(chunks + ((vectors + PrepareThreads - 1) / PrepareThreads)), (uint)rows.NumRows), PrepareThreads, args);
-    }
+    /// <summary>Writes the table of the rows' tokens, which all layers share.</summary>
+    internal void BuildTable(HipContext lane, in Rows rows, int maxSeqLen) => Prepare(lane, rows, Chunks(maxSeqLen), vectorGroups: 0);
+
+    /// <summary>Writes the joined queries of the rows.</summary>
+    internal void Join(HipContext lane, in Rows rows) => Prepare(lane, rows, chunks: 0, VectorGroups(rows));
+
+    /// <summary>Writes both.</summary>
+    internal void BuildTableAndJoin(HipContext lane, in Rows rows, int maxSeqLen) => Prepare(lane, rows, Chunks(maxSeqLen), VectorGroups(rows));
 
     /// <summary>Writes the result of the rows and their LSE from the partials.</summary>
     internal void Reduce(HipContext lane, in Rows rows)
@@ -40,6 +40,16 @@ internal sealed class AiterLatentKernels(KernelLibrary library)
         _reduce ??= library.Get(_unit, "aiter_mla_reduce", Unsafe.SizeOf<Rows>());
         long results = (long)rows.NumRows * rows.QueryLen * rows.NumHeads;
         lane.Launch(_reduce, new HipDim3((uint)((results + ReduceWaves - 1) / ReduceWaves)), ReduceWaves * WaveLanes, rows);
+    }
+
+    private static int Chunks(int maxSeqLen) => (maxSeqLen + ChunkTokens - 1) / ChunkTokens;
+
+    private static int VectorGroups(in Rows rows) => ((rows.QueryLen * rows.PaddedHeads * RowVectors) + PrepareThreads - 1) / PrepareThreads;
+
+    private void Prepare(HipContext lane, in Rows rows, int chunks, int vectorGroups)
+    {
+        _prepare ??= library.Get(_unit, "aiter_mla_prepare", Unsafe.SizeOf<Rows>());
+        lane.Launch(_prepare, new HipDim3((uint)(chunks + vectorGroups), (uint)rows.NumRows), PrepareThreads, rows with { TableGroups = chunks });
     }
 
     /// <summary>Rows of a launch; AiterMlaArgs of the source, field by field. Strides in elements.</summary>
@@ -51,7 +61,7 @@ internal sealed class AiterLatentKernels(KernelLibrary library)
         public nint CuSeqlens, SeqLens, BlockTable;
         public long BlockTableStride;
 
-        /// <summary>Scratch memory of the table, see <see cref="AiterMlaArguments"/>.</summary>
+        /// <summary>Tables, see <see cref="AiterMlaArguments"/>: the first, fourth and fifth are of the tokens, the others of the queries.</summary>
         public nint KvOffsets, QueryOffsets, SplitOffsets, PageLengths, KvRows;
 
         /// <summary>[rows, query tokens, padded heads, 576].</summary>

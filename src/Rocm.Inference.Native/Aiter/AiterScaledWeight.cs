@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace Rocm.Inference.Native.Aiter;
 
 /// <summary>
@@ -6,8 +8,10 @@ namespace Rocm.Inference.Native.Aiter;
 /// </summary>
 internal static class AiterScaledWeight
 {
-    private const int TileOutputs = 16;
     private const int VectorBytes = 16;
+
+    /// <summary>Outputs that are reordered together.</summary>
+    internal const int TileOutputs = 16;
 
     /// <summary>Multiple that outputs and inputs have to be of: a block of scales.</summary>
     internal const int Block = 128;
@@ -36,6 +40,15 @@ internal static class AiterScaledWeight
     internal static void ToFnuz(Span<byte> values)
     {
         const byte NegativeZero = 0x80, FnuzNaN = 0x80, NaN = 0x7f;
-        foreach (ref byte value in values) value = (value & NaN) == NaN ? FnuzNaN : value == NegativeZero ? (byte)0 : value;
+        int done = 0;
+        Vector<byte> negativeZero = new(NegativeZero), fnuzNaN = new(FnuzNaN), nan = new(NaN);
+        for (; done + Vector<byte>.Count <= values.Length; done += Vector<byte>.Count)
+        {
+            Vector<byte> value = new(values[done..]);
+            Vector<byte> number = Vector.AndNot(value, Vector.Equals(value, negativeZero));
+            Vector.ConditionalSelect(Vector.Equals(value & nan, nan), fnuzNaN, number).CopyTo(values[done..]);
+        }
+
+        foreach (ref byte value in values[done..]) value = (value & NaN) == NaN ? FnuzNaN : value == NegativeZero ? (byte)0 : value;
     }
 }

@@ -156,8 +156,9 @@ public sealed class HipKernelCostTests
         (string File, string[] Macros, string[] Kernels)[] units =
         [
             ("dense/elementwise.hip", ["T=BF16", "T=F32"], ["add", "scale", "soft_cap", "gated_activation", "gate_rows", "gather_rows"]),
-            ("dense/linear_skinny.hip", ["T=BF16 WEIGHT=16", "T=BF16 WEIGHT=8", "T=BF16 WEIGHT=4"], ["linear_skinny"]),
-            ("dense/linear_tiled.hip", ["T=BF16 WEIGHT=16", "T=BF16 WEIGHT=8", "T=BF16 WEIGHT=4"], ["linear_tiled"]),
+            ("dense/linear_skinny.hip", ["T=BF16 WEIGHT=16", "T=BF16 WEIGHT=8", "T=BF16 WEIGHT=8Shuffled", "T=BF16 WEIGHT=4"], ["linear_skinny"]),
+            ("dense/linear_tiled.hip", ["T=BF16 WEIGHT=16", "T=BF16 WEIGHT=8", "T=BF16 WEIGHT=8Shuffled", "T=BF16 WEIGHT=4"], ["linear_tiled"]),
+            ("dense/quantize_rows.hip", ["T=BF16"], ["quantize_rows"]),
             ("moe/route_experts.hip", ["T=F32"], ["route_experts"]),
             ("moe/sort_by_expert.hip", [""], ["sort_by_expert"]),
             ("moe/combine_experts.hip", ["T=BF16 V=8"], ["combine_experts"]),

@@ -12,7 +12,7 @@
 struct LinearArgs {
     const u16* x;          // [rows, K], or [rows, heads, K]
     const u8* weights;     // members one after the other
-    const void* scales;    // 8-bit floats: f32 [N, ceil(K / 128)] of each member. MXFP4: exponents [N, ceil(K / 32)]. Else null
+    const void* scales;    // 8-bit floats: f32 [N, ceil(K / 128)] of each member, shuffled ones [N / 128, K / 128]. MXFP4: exponents [N, ceil(K / 32)]. Else null
     const float* bias;     // [N] of each member, or null
     void* y;               // [rows, N], or [rows, heads, N]
     const int* offsets;    // experts: [E + 1]; null: one member, or one a head
@@ -36,9 +36,19 @@ constexpr int kLeaf = 128;
 template <class A> DEVICE u16 narrow_exact(float x) { return A::round(x); }
 template <> DEVICE_SPECIAL u16 narrow_exact<BF16>(float x) { return (u16)(as_u32(x) >> 16); }
 
+// Eight 8-bit floats as elements of the activation type.
+template <class A> DEVICE u32x4 widen8(u32x2 words, int type) {
+    u32x4 result;
+    for (int i = 0; i < 4; i++) {
+        u32 word = words[i / 2] >> (i % 2 * 16);
+        result[i] = pack2(narrow_exact<A>(widen_fp8((u8)word, type)), narrow_exact<A>(widen_fp8((u8)(word >> 8), type)));
+    }
+    return result;
+}
+
 // Weights of the activation type.
 template <class A> struct Weight16 {
-    static constexpr bool kHasLeafScales = false;
+    static constexpr int kScaleRows = 0;
     const u8* row;
     DEVICE Weight16 of(const LinearArgs& args, i64 member, int n) { return {args.weights + member * args.member_bytes + n * args.row_bytes}; }
     __device__ inline u32x4 load8(int k) const { return load16(row + 2 * k); }
@@ -46,24 +56,27 @@ template <class A> struct Weight16 {
 
 // 8-bit floats: exact in the activation type; the scales go on the f32 sums.
 template <class A> struct Weight8 {
-    static constexpr bool kHasLeafScales = true;
+    static constexpr int kScaleRows = 1;
     const u8* row;
     int type;
     DEVICE Weight8 of(const LinearArgs& args, i64 member, int n) { return {args.weights + member * args.member_bytes + n * args.row_bytes, args.weight_type}; }
-    __device__ inline u32x4 load8(int k) const {
-        u32x2 words = *(const u32x2*)(row + k);
-        u32x4 result;
-        for (int i = 0; i < 4; i++) {
-            u32 word = words[i / 2] >> (i % 2 * 16);
-            result[i] = pack2(narrow_exact<A>(widen_fp8((u8)word, type)), narrow_exact<A>(widen_fp8((u8)(word >> 8), type)));
-        }
-        return result;
+    __device__ inline u32x4 load8(int k) const { return widen8<A>(*(const u32x2*)(row + k), type); }
+};
+
+// E4M3 FNUZ with scales of blocks of 128 × 128 as AITER's kernels read both (AiterScaledWeight.cs): [N / 16, K / 16, 16, 16], so that 32 columns of 16 rows are
+// 512 bytes in a row.
+template <class A> struct Weight8Shuffled {
+    static constexpr int kScaleRows = 128;
+    const u8* row;
+    DEVICE Weight8Shuffled of(const LinearArgs& args, i64 member, int n) {
+        return {args.weights + member * args.member_bytes + (n & ~15) * args.row_bytes + (n & 15) * 16};
     }
+    __device__ inline u32x4 load8(int k) const { return widen8<A>(*(const u32x2*)(row + (k & ~15) * 16 + (k & 15)), kFp8E4M3Fnuz); }
 };
 
 // MXFP4: 2 exponent bits, 1 mantissa bit, and a power of two for 32 columns (255: not a number): exact in bf16.
 template <class A> struct Weight4 {
-    static constexpr bool kHasLeafScales = false;
+    static constexpr int kScaleRows = 0;
     const u8* row;
     const u8* exponents;
     DEVICE Weight4 of(const LinearArgs& args, i64 member, int n) {
@@ -87,9 +100,10 @@ template <class A> struct Weight4 {
     }
 };
 
-// The scale of output n's leaf at column k.
-DEVICE float leaf_scale(const LinearArgs& args, i64 member, int n, int k) {
-    return n < args.n ? ((const float*)args.scales)[(member * args.n + n) * ceil_div(args.k, kLeaf) + k / kLeaf] : 0;
+// The scale of output n's leaf at column k: every kScaleRows outputs have one. 0: leaves have no scales.
+template <int kScaleRows> DEVICE float leaf_scale(const LinearArgs& args, i64 member, int n, int k) {
+    if constexpr (kScaleRows == 0) return 1;
+    else return n < args.n ? ((const float*)args.scales)[(member * args.n + n) / kScaleRows * ceil_div(args.k, kLeaf) + k / kLeaf] : 0;
 }
 
 // One more leaf. Both kernels add this way: what the compiler contracts may not differ between them.

@@ -53,9 +53,8 @@ template <class A, class W> DEVICE void linear_rows(const LinearArgs& args, floa
         for (int slot = 0; slot < kSlots && round + slot * kLeaf < args.k; slot++) {
             _Pragma("unroll") for (int own = 0; own < kOwn; own++) {
                 int i = own * kSkinnyThreads + thread_index();
-                float scale = 1;
-                if constexpr (W::kHasLeafScales) scale = leaf_scale(args, member, n0 + i / kSkinnyRows, round + slot * kLeaf);
-                total[own] = add_leaf<W::kHasLeafScales>(total[own], slots[slot * kSums + i], scale);
+                float scale = leaf_scale<W::kScaleRows>(args, member, n0 + i / kSkinnyRows, round + slot * kLeaf);
+                total[own] = add_leaf<W::kScaleRows != 0>(total[own], slots[slot * kSums + i], scale);
             }
         }
     }
@@ -66,7 +65,7 @@ template <class A, class W> DEVICE void linear_rows(const LinearArgs& args, floa
     }
 }
 
-// T: the activation type. WEIGHT: bits of a weight's element.
+// T: the activation type. WEIGHT: bits of a weight's element, 8Shuffled: in AITER's order.
 #define WEIGHT_CLASS2(bits) Weight##bits
 #define WEIGHT_CLASS(bits) WEIGHT_CLASS2(bits)
 KERNEL(kSkinnyThreads) linear_skinny(LinearArgs args) {

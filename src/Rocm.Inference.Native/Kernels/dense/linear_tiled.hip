@@ -65,10 +65,9 @@ template <class A, class W> DEVICE void linear_tile(const LinearArgs& args, u16*
         if ((k0 / kBlockK) % 2 == 0 && k0 + kBlockK < args.k) continue;
         _Pragma("unroll") for (int a = 0; a < kTilesN; a++) {
             _Pragma("unroll") for (int i = 0; i < kAcc; i++) {
-                float scale = 1;
-                if constexpr (W::kHasLeafScales) scale = leaf_scale(args, member, n0 + wave_n + 16 * a + acc_row(i), k0);
+                float scale = leaf_scale<W::kScaleRows>(args, member, n0 + wave_n + 16 * a + acc_row(i), k0);
                 _Pragma("unroll") for (int b = 0; b < kTilesRows; b++) {
-                    total[a][b][i] = add_leaf<W::kHasLeafScales>(total[a][b][i], acc[a][b][i], scale);
+                    total[a][b][i] = add_leaf<W::kScaleRows != 0>(total[a][b][i], acc[a][b][i], scale);
                     acc[a][b][i] = 0;
                 }
             }
@@ -85,7 +84,7 @@ template <class A, class W> DEVICE void linear_tile(const LinearArgs& args, u16*
     }
 }
 
-// T: the activation type. WEIGHT: bits of a weight's element.
+// T: the activation type. WEIGHT: bits of a weight's element, 8Shuffled: in AITER's order.
 #define WEIGHT_CLASS2(bits) Weight##bits
 #define WEIGHT_CLASS(bits) WEIGHT_CLASS2(bits)
 KERNEL(kTiledThreads) linear_tiled(LinearArgs args) {

@@ -32,6 +32,6 @@ internal sealed partial class HipKernels
 
         // An expert may leave a block of rows part empty: one more block for each.
         bool isSkinny = rows <= (long)SkinnyUpToPerExpert * group.Count;
-        Launch(context, group.Layout.Format, isSkinny, (rows / (isSkinny ? SkinnyRows : TiledRows)) + group.Count, heads: 1, args);
+        Launch(context, group.Layout, isSkinny, (rows / (isSkinny ? SkinnyRows : TiledRows)) + group.Count, heads: 1, args);
     }
 }

@@ -40,6 +40,7 @@ internal sealed class HipGpu : IDevice
         _device = device;
         Library = new KernelLibrary(device, compiler);
         _packer = new HipWeightPacker(this);
+        ShufflesWeights = allowFp8Activations && aiter is { Kernels: { Target: "gfx942" } kernels } && !(kernels.ScaledGemm.IsEmpty && kernels.FusedExperts.IsEmpty);
         _blas = blas;
         Kernels = new HipKernels(Library, blas);
         var attention = new HipAttentionKernels(this);
@@ -81,6 +82,9 @@ internal sealed class HipGpu : IDevice
 
     /// <summary>Its kernels.</summary>
     public KernelLibrary Library { get; }
+
+    /// <summary>Weights that AITER's products of fp8 matrices can take are packed as those read them; this library's kernels read them, too.</summary>
+    internal bool ShufflesWeights { get; init; }
 
     /// <summary>Lanes of a wave: 64 or 32.</summary>
     public int WaveSize => _device.Info.WaveSize;

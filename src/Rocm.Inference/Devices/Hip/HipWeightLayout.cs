@@ -16,11 +16,20 @@ internal enum HipWeightFormat
 /// <summary>
 /// Where everything of one or more weights of one shape lies in one buffer: elements of all members, [N, K padded by zeros to 64] each, then their
 /// scales, then their biases. Sections begin at multiples of 256 bytes.
+/// <para>
+/// Shuffled weights are as AITER's kernels read them, and this library's have instances for them: elements E4M3 FNUZ [N / 16, K / 16, 16, 16] (AITER's binary
+/// interface, section 8.3), scales f32 [N / 128, K / 128] of each member, zeros where a single weight has no bias, and behind elements and scales memory that may be
+/// read.
+/// </para>
 /// </summary>
 internal readonly record struct HipWeightLayout
 {
     private const int ColumnAlignment = 64;
     private const long SectionAlignment = 256;
+
+    // AITER's kernels load ahead of what they use by no more than this.
+    private const long ReadableBehindElements = 64 << 10;
+    private const long ReadableBehindScales = 16 << 10;
 
     private HipWeightLayout(HipWeightFormat format, DType dtype, int count, int outputFeatures, int inputFeatures, bool hasBias)
     {
@@ -49,6 +58,9 @@ internal readonly record struct HipWeightLayout
     /// <summary>There is a bias, of zeros for a member without.</summary>
     public bool HasBias { get; }
 
+    /// <summary>Elements and scales are in the order of AITER's kernels.</summary>
+    public bool IsShuffled { get; private init; }
+
     /// <summary>Bytes of a row of elements: a multiple of 32.</summary>
     public long RowBytes => (InputFeatures + ColumnAlignment - 1L) / ColumnAlignment * ColumnAlignment * (int)Format / 8;
 
@@ -62,11 +74,19 @@ internal readonly record struct HipWeightLayout
         _ => 0,
     };
 
+    /// <summary>Rows of scales of a member.</summary>
+    public int ScaleRows => IsShuffled ? OutputFeatures / HipShuffledRows.Block : OutputFeatures;
+
     public long ScalesOffset => Align(Count * MemberBytes);
 
-    public long BiasOffset => Align(ScalesOffset + (Count * OutputFeatures * ScaleRowBytes));
+    public long BiasOffset => Align(ScalesEnd);
 
-    public long SizeBytes => HasBias ? BiasOffset + ((long)Count * OutputFeatures * sizeof(float)) : ScalesOffset + (Count * OutputFeatures * ScaleRowBytes);
+    public long SizeBytes => IsShuffled ? Math.Max(End, Math.Max((Count * MemberBytes) + ReadableBehindElements, ScalesEnd + ReadableBehindScales)) : End;
+
+    // AITER's products read a bias in any case.
+    private long End => HasBias || (IsShuffled && Count == 1) ? BiasOffset + ((long)Count * OutputFeatures * sizeof(float)) : ScalesEnd;
+
+    private long ScalesEnd => ScalesOffset + (Count * ScaleRows * ScaleRowBytes);
 
     /// <exception cref="ArgumentException">Members of different shapes, or a matrix that contradicts itself.</exception>
     /// <exception cref="NotSupportedException">Elements or scales that have no place in it.</exception>
@@ -91,6 +111,9 @@ internal readonly record struct HipWeightLayout
         HipWeightFormat format = dtype == DType.BF16 ? HipWeightFormat.BF16 : dtype == DType.F4E2M1 ? HipWeightFormat.F4E2M1 : HipWeightFormat.F8;
         return new HipWeightLayout(format, dtype!.Value, members.Length, rows, columns, hasBias);
     }
+
+    /// <summary>The same weights in the order of AITER's kernels, which <see cref="HipShuffledRows.CanHold"/> must allow.</summary>
+    public HipWeightLayout Shuffled() => new(Format, DType.F8E4M3Fnuz, Count, OutputFeatures, InputFeatures, HasBias) { IsShuffled = true };
 
     private static long Align(long bytes) => (bytes + SectionAlignment - 1) & ~(SectionAlignment - 1);
 }

@@ -14,6 +14,7 @@ internal sealed class HipWeightPacker(HipGpu gpu) : IDisposable
 
     private readonly Lock _gate = new();
     private HipWeightStaging? _staging;
+    private byte[] _rows = [];
 
     /// <exception cref="ArgumentException">A matrix that contradicts itself or those beside it.</exception>
     /// <exception cref="NotSupportedException">Elements or scales that no kernel reads.</exception>
@@ -21,7 +22,7 @@ internal sealed class HipWeightPacker(HipGpu gpu) : IDisposable
     public PackedWeight Pack(in WeightSource source)
     {
         ReadOnlySpan<WeightSource> members = new(in source);
-        HipWeightLayout layout = HipWeightLayout.Of(members);
+        HipWeightLayout layout = LayoutOf(members);
         return new HipPackedWeight(layout, PackMembers(layout, members));
     }
 
@@ -30,7 +31,7 @@ internal sealed class HipWeightPacker(HipGpu gpu) : IDisposable
     /// <exception cref="DeviceMemoryException">The GPU has no room.</exception>
     public PackedWeightGroup PackGroup(ReadOnlySpan<WeightSource> members)
     {
-        HipWeightLayout layout = HipWeightLayout.Of(members);
+        HipWeightLayout layout = LayoutOf(members);
         return new HipPackedWeightGroup(layout, PackMembers(layout, members));
     }
 
@@ -41,6 +42,12 @@ internal sealed class HipWeightPacker(HipGpu gpu) : IDisposable
             _staging?.Dispose();
             _staging = null;
         }
+    }
+
+    private HipWeightLayout LayoutOf(ReadOnlySpan<WeightSource> members)
+    {
+        HipWeightLayout layout = HipWeightLayout.Of(members);
+        return gpu.ShufflesWeights && HipShuffledRows.CanHold(members) ? layout.Shuffled() : layout;
     }
 
     private DeviceBuffer PackMembers(in HipWeightLayout layout, ReadOnlySpan<WeightSource> members)
@@ -80,37 +87,43 @@ internal sealed class HipWeightPacker(HipGpu gpu) : IDisposable
         }
     }
 
-    // A row fits a buffer.
+    // A row fits a buffer, or what is shuffled together.
     private HipWeightStaging StagingFor(in HipWeightLayout layout)
     {
-        int bytes = checked((int)Math.Max(ChunkBytes, layout.RowBytes));
+        int bytes = checked((int)Math.Max(ChunkBytes, layout.RowBytes * (layout.IsShuffled ? HipShuffledRows.Tile : 1)));
         if (_staging is { } staging && staging.BufferBytes >= bytes) return staging;
         _staging?.Dispose();
         _staging = null;
         return _staging = new HipWeightStaging(gpu.Native, bytes);
     }
 
-    private static void Send(HipWeightStaging staging, MemoryHandle memory, in HipWeightLayout layout, in WeightMatrix part, long firstRow)
+    private void Send(HipWeightStaging staging, MemoryHandle memory, in HipWeightLayout layout, in WeightMatrix part, long firstRow)
     {
         int rowBytes = (int)layout.RowBytes, rows = staging.BufferBytes / rowBytes;
+        if (layout.IsShuffled) rows -= rows % HipShuffledRows.Tile;
+        if (layout.IsShuffled && _rows.Length < rowBytes * HipShuffledRows.Tile) _rows = new byte[rowBytes * HipShuffledRows.Tile];
         for (int done = 0; done < part.Rows; done += rows)
         {
             int count = Math.Min(rows, part.Rows - done);
-            HipWeightRows.Fill(part, done, count, rowBytes, staging.Next(count * rowBytes));
+            Span<byte> target = staging.Next(count * rowBytes);
+            if (layout.IsShuffled) HipShuffledRows.Fill(part, done, count, target, _rows);
+            else HipWeightRows.Fill(part, done, count, rowBytes, target);
             staging.Send(memory, (firstRow + done) * rowBytes, count * rowBytes);
         }
     }
 
     private static void SendScales(HipWeightStaging staging, MemoryHandle memory, in HipWeightLayout layout, in WeightMatrix part, long firstRow)
     {
+        int rowsOfOne = layout.OutputFeatures / layout.ScaleRows, total = part.Rows / rowsOfOne;
         int rowBytes = (int)layout.ScaleRowBytes, rows = staging.BufferBytes / rowBytes;
-        for (int done = 0; done < part.Rows; done += rows)
+        for (int done = 0; done < total; done += rows)
         {
-            int count = Math.Min(rows, part.Rows - done);
+            int count = Math.Min(rows, total - done);
             Span<byte> target = staging.Next(count * rowBytes);
-            if (layout.Format == HipWeightFormat.F8) HipWeightRows.FillScales(part, done, count, MemoryMarshal.Cast<byte, float>(target));
+            if (layout.IsShuffled) HipShuffledRows.FillScales(part, done, count, MemoryMarshal.Cast<byte, float>(target));
+            else if (layout.Format == HipWeightFormat.F8) HipWeightRows.FillScales(part, done, count, MemoryMarshal.Cast<byte, float>(target));
             else HipWeightRows.FillExponents(part, done, count, target);
-            staging.Send(memory, layout.ScalesOffset + ((firstRow + done) * rowBytes), count * rowBytes);
+            staging.Send(memory, layout.ScalesOffset + (((firstRow / rowsOfOne) + done) * rowBytes), count * rowBytes);
         }
     }
 

@@ -39,31 +39,31 @@ internal sealed partial class HipKernels
         args.IsF32 = output.DType == DType.F32 ? 1 : 0;
         bool isSkinny = args.NumRows <= SkinnyUpTo;
         HipContext lane = HipContext.Of(context);
-        LinearLaunch own = LaunchOf(lane, packed.Layout.Format, isSkinny, Blocks(args.NumRows, isSkinny), heads: 1, args);
+        LinearLaunch own = LaunchOf(lane, packed.Layout, isSkinny, Blocks(args.NumRows, isSkinny), heads: 1, args);
         if (accumulate || blas is null || !blas.TryRun(lane, input, packed, output, own, args)) own.Enqueue(lane, args);
     }
 
     private static KernelSet<LinearInstance> LinearKernels(KernelLibrary library, string kernel) => new(
-        library, $"dense/{kernel}.hip", kernel, Unsafe.SizeOf<LinearArgs>(), static instance => $"{Activation} WEIGHT={(int)instance.Format}");
+        library, $"dense/{kernel}.hip", kernel, Unsafe.SizeOf<LinearArgs>(), static instance => $"{Activation} WEIGHT={(int)instance.Format}{(instance.IsShuffled ? "Shuffled" : "")}");
 
     private static int Blocks(int rows, bool isSkinny) => isSkinny ? (rows + SkinnyRows - 1) / SkinnyRows : (rows + TiledRows - 1) / TiledRows;
 
-    private void Launch(DeviceContext context, HipWeightFormat format, bool isSkinny, int rowBlocks, int heads, in LinearArgs args)
+    private void Launch(DeviceContext context, in HipWeightLayout layout, bool isSkinny, int rowBlocks, int heads, in LinearArgs args)
     {
         HipContext lane = HipContext.Of(context);
-        LaunchOf(lane, format, isSkinny, rowBlocks, heads, args).Enqueue(lane, args);
+        LaunchOf(lane, layout, isSkinny, rowBlocks, heads, args).Enqueue(lane, args);
     }
 
-    private LinearLaunch LaunchOf(HipContext lane, HipWeightFormat format, bool isSkinny, int rowBlocks, int heads, in LinearArgs args)
+    private LinearLaunch LaunchOf(HipContext lane, in HipWeightLayout layout, bool isSkinny, int rowBlocks, int heads, in LinearArgs args)
     {
         int wave = lane.Gpu.WaveSize;
 
         // RDNA's registers hold the sums of half as many outputs.
         int outputs = isSkinny ? SkinnyOutputs : wave == 64 ? 128 : 64;
         var grid = new HipDim3((uint)((args.N + outputs - 1) / outputs), (uint)rowBlocks, (uint)heads);
-        HipFunction kernel = (isSkinny ? _linearSkinny : _linearTiled)[new LinearInstance(format)];
+        HipFunction kernel = (isSkinny ? _linearSkinny : _linearTiled)[new LinearInstance(layout.Format, layout.IsShuffled)];
         return new LinearLaunch(kernel, grid, isSkinny ? SkinnyWaves * wave : TiledThreads);
     }
 
-    private readonly record struct LinearInstance(HipWeightFormat Format);
+    private readonly record struct LinearInstance(HipWeightFormat Format, bool IsShuffled);
 }

@@ -21,6 +21,6 @@ internal sealed partial class HipKernels
         args.NumRows = checked((int)x.Dim(0));
         args.IsF32 = y.DType == DType.F32 ? 1 : 0;
         bool isSkinny = args.NumRows <= SkinnyUpTo;
-        Launch(context, group.Layout.Format, isSkinny, Blocks(args.NumRows, isSkinny), heads, args);
+        Launch(context, group.Layout, isSkinny, Blocks(args.NumRows, isSkinny), heads, args);
     }
 }

@@ -56,15 +56,16 @@ public sealed class AiterAttentionKernelsTests(ITestOutputHelper log)
     [InlineData("mla_asm.csv", 16, "No kernel that splits contexts is listed for 16 Bf16 heads")]
     [InlineData(null, 17, "No kernel that splits contexts is listed for 32 Bf16 heads")]
     [InlineData(null, 200, "up to 128 heads, not 200")]
-    public void A_latent_kernel_that_is_missing_is_ours_and_is_named(string? missing, int heads, string reason)
+    [InlineData(null, 12, "No kernel that splits contexts is listed for 16 Fp8 heads", DType.F8E4M3Fnuz)]
+    public void A_latent_kernel_that_is_missing_is_ours_and_is_named(string? missing, int heads, string reason, DType cacheType = DType.BF16)
     {
         Assert.SkipWhen(EmulatedGpu.Missing is not null, EmulatedGpu.Missing ?? "");
         using var simulated = new SimulatedAiter();
         if (missing is not null) File.Delete(Path.Combine(simulated.Folder("mla"), missing));
         AiterKernelLibrary? library = AiterKernelLibrary.Open(EmulatedGpu.Instance.Device(EmulatedGpu.Gfx942), simulated.Find(), allowUnproven: false, out string absence);
         Assert.True(library is not null, absence);
-        using IDevice gpu = new HipGpu(EmulatedGpu.Instance.Device(EmulatedGpu.Gfx942), EmulatedGpu.Instance.Compiler, library);
-        KernelProvider provider = gpu.ProviderOf(AiterPrimitive.MlaDecode, _latent with { NumQoHeads = heads });
+        using IDevice gpu = new HipGpu(EmulatedGpu.Instance.Device(EmulatedGpu.Gfx942), EmulatedGpu.Instance.Compiler, library, allowFp8Activations: true);
+        KernelProvider provider = gpu.ProviderOf(AiterPrimitive.MlaDecode, _latent with { NumQoHeads = heads, KvDType = cacheType });
         Assert.Equal("hip", provider.Name);
         Assert.Contains(reason, string.Join(' ', provider.Reasons), StringComparison.Ordinal);
     }

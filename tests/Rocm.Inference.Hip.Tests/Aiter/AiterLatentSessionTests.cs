@@ -29,22 +29,29 @@ public sealed class AiterLatentSessionTests : IDisposable
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
+    // Queries and probabilities rounded to fp8 move it by some 2^-5 more.
+    private const double Float8Tolerance = 0.15;
+
     [Theory]
-    [InlineData(AttentionBackendNames.RocmAiterMla)]
-    [InlineData(AttentionBackendNames.RocmAiterTritonMla)]
-    public async Task Its_answers_are_those_of_this_librarys_kernels(string backend)
+    [InlineData(AttentionBackendNames.RocmAiterMla, KvCacheDType.BF16)]
+    [InlineData(AttentionBackendNames.RocmAiterTritonMla, KvCacheDType.BF16)]
+    [InlineData(AttentionBackendNames.RocmAiterMla, KvCacheDType.F8E4M3Fnuz)]
+    public async Task Its_answers_are_those_of_this_librarys_kernels(string backend, KvCacheDType cacheType)
     {
-        using AiterCheckout aiter = AiterCheckout.Open();
+        bool isFp8 = cacheType != KvCacheDType.BF16;
+        double tolerance = isFp8 ? Float8Tolerance : Tolerance;
+        using AiterCheckout aiter = AiterCheckout.Open(inStep: isFp8);
         string config = Path.Combine(_folder, "shape.json");
         File.WriteAllText(config, Config);
         new RandomModel(config, DType.BF16, seed: 3).WriteTo(_folder, static _ => { }, TestContext.Current.CancellationToken);
         AiterInstallation installation = AiterInstallation.Locate(AiterSearch.FromEnvironment(null)).Installation!;
         using var gpu = new HipGpu(
-            aiter.Library.Device, EmulatedGpu.Instance.Compiler, AiterKernelLibrary.Open(aiter.Library.Device, installation, allowUnproven: false, out _));
-        GenerationResult[] own = await RunAsync(gpu, AttentionBackendNames.TritonMla, graphs: false, "hip");
-        GenerationResult[] eager = await RunAsync(gpu, backend, graphs: false, "aiter");
+            aiter.Library.Device, EmulatedGpu.Instance.Compiler, AiterKernelLibrary.Open(aiter.Library.Device, installation, allowUnproven: false, out _),
+            allowFp8Activations: isFp8);
+        GenerationResult[] own = await RunAsync(gpu, AttentionBackendNames.TritonMla, cacheType, graphs: false, "hip");
+        GenerationResult[] eager = await RunAsync(gpu, backend, cacheType, graphs: false, "aiter");
         EmulatedGpu.Instance.Set("fail", "");
-        GenerationResult[] recorded = await RunAsync(gpu, backend, graphs: true, "aiter");
+        GenerationResult[] recorded = await RunAsync(gpu, backend, cacheType, graphs: true, "aiter");
         Assert.True(EmulatedGpu.Instance.Calls("hipGraphLaunch") > 3, "nothing was replayed: the test does not test it");
         for (int r = 0; r < own.Length; r++)
         {
@@ -52,17 +59,18 @@ public sealed class AiterLatentSessionTests : IDisposable
             Assert.Equal(own[r].TokenIds, recorded[r].TokenIds);
             for (int i = 0; i < own[r].Logprobs.Count; i++)
             {
-                Assert.Equal(own[r].Logprobs[i].Logprob, eager[r].Logprobs[i].Logprob, Tolerance);
-                Assert.Equal(own[r].Logprobs[i].Logprob, recorded[r].Logprobs[i].Logprob, Tolerance);
+                Assert.Equal(own[r].Logprobs[i].Logprob, eager[r].Logprobs[i].Logprob, tolerance);
+                Assert.Equal(own[r].Logprobs[i].Logprob, recorded[r].Logprobs[i].Logprob, tolerance);
             }
         }
     }
 
-    private async Task<GenerationResult[]> RunAsync(HipGpu gpu, string backend, bool graphs, string provider)
+    private async Task<GenerationResult[]> RunAsync(HipGpu gpu, string backend, KvCacheDType cacheType, bool graphs, string provider)
     {
         var options = new InferenceSessionOptions
         {
-            ModelPath = _folder, AttentionBackend = backend, MaxModelLen = 64, MaxNumBatchedTokens = 32, MaxNumRequests = 2, KvCacheMemoryBytes = 4 << 20, EnableDeviceGraphs = graphs,
+            ModelPath = _folder, AttentionBackend = backend, MaxModelLen = 64, MaxNumBatchedTokens = 32, MaxNumRequests = 2, KvCacheMemoryBytes = 4 << 20,
+            KvCacheDType = cacheType, EnableDeviceGraphs = graphs,
         };
         await using InferenceSession session = await HipSessions.LoadAsync(gpu, options);
         Assert.Equal(provider, session.Attention.Phases.Single(phase => phase.Name == "decode").Provider);

@@ -193,7 +193,7 @@ public sealed class AiterMlaAttentionTests(ITestOutputHelper log)
             (spec, "aiter", "more than 8 new tokens"), (spec with { NumQoHeads = 5 }, "aiter", "more than 8 new tokens"),
             (spec with { NumQoHeads = 128 }, "aiter", "several new tokens"), (spec with { NumQoHeads = 129 }, "hip", "up to 128 heads, not 129"),
             (spec with { KvLoraRank = 256 }, "hip", "512 + 64 dims, not 256 + 64"), (spec with { QkRopeHeadDim = 32 }, "hip", "512 + 64 dims, not 512 + 32"),
-            (spec with { KvDType = DType.F8E4M3Fnuz }, "hip", "Queries and cache are both bf16 or both fp8"), (spec with { SlidingWindow = 64 }, "hip", "SlidingWindow")])
+            (spec with { KvDType = DType.F8E4M3Fnuz }, "hip", "AllowFp8Activations"), (spec with { SlidingWindow = 64 }, "hip", "SlidingWindow")])
         {
             KernelProvider found = kernels.ProviderOf(AiterPrimitive.MlaDecode, asked);
             Assert.Equal(provider, found.Name);

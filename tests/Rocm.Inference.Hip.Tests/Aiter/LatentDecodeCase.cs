@@ -12,27 +12,37 @@ internal sealed class LatentDecodeCase
     private const int Padding = 2;
     private readonly double[][] _keys;
     private readonly float[] _queries;
-    private readonly ushort[] _cache;
+    private readonly byte[] _cache;
+    private readonly float? _scale;
     private readonly int[] _table;
     private readonly int _numBlocks;
     private readonly int _width;
 
-    internal LatentDecodeCase(IDevice device, TestRandom random, int heads, (int Context, int Query)[] rows, int blockSize = 16)
+    /// <param name="device">Whose activations the queries are.</param>
+    /// <param name="random">Draws queries and cache.</param>
+    /// <param name="heads">Query heads.</param>
+    /// <param name="rows">Tokens of context and of the query.</param>
+    /// <param name="blockSize">Tokens of a block.</param>
+    /// <param name="cacheType">Elements of the cache.</param>
+    /// <param name="scale">Scale of an fp8 cache; null: none.</param>
+    internal LatentDecodeCase(
+        IDevice device, TestRandom random, int heads, (int Context, int Query)[] rows, int blockSize = 16, DType cacheType = DType.BF16, float? scale = null)
     {
-        (Rows, BlockSize) = (rows, blockSize);
+        (Rows, BlockSize, _scale) = (rows, blockSize, scale);
+        int bytes = cacheType.ByteSize();
         Spec = new AttentionSpec
         {
             Kind = AttentionKind.Mla, NumQoHeads = heads, NumKvHeads = 1, HeadDim = 192, VHeadDim = 128, SoftmaxScale = 0.0721687824f, DType = DType.BF16,
-            KvDType = DType.BF16, KvLoraRank = 512, QkNopeHeadDim = 128, QkRopeHeadDim = 64, MaxSeqLen = 1024,
+            KvDType = cacheType, HasKvScales = scale is not null, KvLoraRank = 512, QkNopeHeadDim = 128, QkRopeHeadDim = 64, MaxSeqLen = 1024,
         };
         _width = rows.Max(Blocks) + 1;
         _numBlocks = rows.Sum(Blocks) + 2;
         int[] free = [.. Enumerable.Range(1, _numBlocks - 1).OrderBy(_ => random.Next(0, int.MaxValue))];
         _table = new int[rows.Length * _width];
         Array.Fill(_table, int.MinValue);
-        _cache = new ushort[_numBlocks * blockSize * LatentCache.RowDim];
-        Array.Fill(_cache, ushort.MaxValue);
-        _cache.AsSpan(0, LatentCache.RowDim).Clear();
+        _cache = new byte[_numBlocks * blockSize * LatentCache.RowDim * bytes];
+        Array.Fill(_cache, cacheType == DType.F8E4M3Fnuz ? (byte)0x80 : byte.MaxValue);
+        _cache.AsSpan(0, LatentCache.RowDim * bytes).Clear();
         _keys = [.. rows.Select(row => new double[row.Context * LatentCache.RowDim])];
         for (int r = 0, next = 0; r < rows.Length; r++)
         {
@@ -41,10 +51,11 @@ internal sealed class LatentDecodeCase
             for (int i = 0; i < values.Length; i++)
             {
                 int position = i / LatentCache.RowDim;
-                uint bits = OracleNumbers.Encode(DType.BF16, values[i]);
-                _keys[r][i] = OracleNumbers.Decode(DType.BF16, bits);
+                uint bits = OracleNumbers.Encode(cacheType, values[i] / (scale ?? 1));
+                _keys[r][i] = OracleNumbers.Decode(cacheType, bits) * (scale ?? 1);
                 int slot = (_table[(r * _width) + (position / blockSize)] * blockSize) + (position % blockSize);
-                _cache[(slot * LatentCache.RowDim) + (i % LatentCache.RowDim)] = (ushort)bits;
+                int at = ((slot * LatentCache.RowDim) + (i % LatentCache.RowDim)) * bytes;
+                for (int b = 0; b < bytes; b++) _cache[at + b] = (byte)(bits >> (8 * b));
             }
         }
 
@@ -65,14 +76,14 @@ internal sealed class LatentDecodeCase
         int heads = Spec.NumQoHeads, tokens = Rows.Sum(row => row.Query), all = tokens + (padded ? Padding : 0);
         float[] queries = [.. _queries, .. Enumerable.Repeat(float.NaN, (all - tokens) * heads * LatentCache.RowDim)];
         TensorView query = tensors.Activations(queries, all, heads, LatentCache.RowDim);
-        TensorView cache = tensors.Poison(DType.BF16, _numBlocks, BlockSize, LatentCache.RowDim);
-        tensors.Context.Upload<ushort>(_cache, cache);
+        TensorView cache = tensors.Poison(Spec.KvDType, _numBlocks, BlockSize, LatentCache.RowDim);
+        tensors.Context.Upload<byte>(_cache, new TensorView(cache.Buffer, cache.ByteOffset, DType.U8, _cache.Length));
         return new MlaDecodeArgs
         {
             Spec = Spec,
             Query = query.Slice(2, 0, LatentCache.ValueDim),
             QueryRope = query.Slice(2, LatentCache.ValueDim, LatentCache.RowDim - LatentCache.ValueDim),
-            Cache = new KvCacheView { Layout = KvLayoutKind.MlaLatent, BlockSize = BlockSize, Key = cache },
+            Cache = new KvCacheView { Layout = KvLayoutKind.MlaLatent, BlockSize = BlockSize, Key = cache, KeyScales = _scale is { } scale ? tensors.F32([scale], 1) : default },
             CuSeqlensQ = tensors.I32([0, .. Rows.Select((_, r) => Rows[..(r + 1)].Sum(row => row.Query))], Rows.Length + 1),
             SeqLens = tensors.I32([.. Rows.Select(row => row.Context)], Rows.Length),
             BlockTable = tensors.I32(_table, Rows.Length, _width),
@@ -83,6 +94,14 @@ internal sealed class LatentDecodeCase
             Output = tensors.PoisonActivations(all, heads, LatentCache.ValueDim),
             Lse = lse ? tensors.Poison(DType.F32, heads, all) : default,
         };
+    }
+
+    /// <summary>From now on results are held to queries that are rounded to fp8, with one scale for all.</summary>
+    internal void RoundQueries()
+    {
+        float scale = _queries.Max(Math.Abs) / (Spec.KvDType == DType.F8E4M3Fnuz ? 240 : 448);
+        for (int i = 0; i < _queries.Length; i++)
+            _queries[i] = (float)OracleNumbers.Decode(Spec.KvDType, OracleNumbers.Encode(Spec.KvDType, _queries[i] / scale)) * scale;
     }
 
     /// <summary>Holds results to the oracle; returns the largest error of a token.</summary>

@@ -6,6 +6,10 @@
 // Work: group (x, y) = kChunkTokens of the context of row y, or, from table_groups on, 256 vectors of the row's queries. Every group of a table adds up the
 // lengths before its row. Bytes: the table once, a block's number for each of its tokens, the queries twice.
 //
+// aiter_mla_amax, aiter_mla_quantize: the queries for a kernel over an fp8 cache, joined as above and divided by one scale, the largest magnitude of the launch
+// over that of fp8; and the scale. The first leaves the largest of what each of its groups looked at, the second takes the largest of those: whatever order
+// the groups have, the scale is the same. What is not finite does not count, and is NaN. Work: up to 256 groups share the vectors of the queries; then 256 vectors a group. Bytes: the queries twice, a half.
+//
 // aiter_mla_reduce: the splits of a token and head, weighed by their LSE, as one result. A split has tiles s, s + S, …: one whose first tile the token does not
 // see holds nothing, or garbage. Work: a wave for each token and head. Bytes: the valid partials once, the result once.
 #include "../common/wave.h"
@@ -39,8 +43,10 @@ struct AiterMlaArgs {
     i64 output_token_stride, output_head_stride;
     float* lse;              // [N, T], or null
     i64 lse_head_stride;
+    float* maxima;           // [num_maxima]
+    float* scales;           // of the queries, and 1 for a cache without
     int num_rows, query_len, num_heads, padded_heads;
-    int block_size, rows_per_block, num_splits, kv_tile, table_groups, unused;
+    int block_size, rows_per_block, num_splits, kv_tile, table_groups, num_maxima, fp8_type, unused;
 };
 
 // Lengths of the rows before a row: a sum of whole numbers, the same in any order.
@@ -71,23 +77,65 @@ DEVICE void write_table(const AiterMlaArgs& args, int chunk, int row, int* scrat
         args.kv_rows[before + position] = blocks[(u32)position / (u32)args.block_size] * args.rows_per_block + (int)((u32)position % (u32)args.block_size);
 }
 
+// The offsets of the queries of a row, and of its splits.
+DEVICE void write_query_offsets(const AiterMlaArgs& args, int row) {
+    for (int i = row; i <= row + (row == args.num_rows - 1 ? 1 : 0); i++) {
+        args.query_offsets[i] = i * args.query_len;
+        args.split_offsets[i] = i * args.num_splits;
+    }
+}
+
+// Eight elements of a head of a row's query; zeros where it has no such token or head.
+DEVICE u32x4 query_vector(const AiterMlaArgs& args, int row, int place, int head, int c) {
+    int first = args.cu_seqlens[row], end = args.cu_seqlens[row + 1], token = end - args.query_len + place;
+    u32x4 value = {0, 0, 0, 0};
+    if (token < first || head >= args.num_heads) return value;
+    return load16(c < kLatentDim ? args.query + token * args.token_stride + head * args.head_stride + c
+                                 : args.rope + token * args.rope_token_stride + head * args.rope_head_stride + (c - kLatentDim));
+}
+
 DEVICE void join_query(const AiterMlaArgs& args, int group, int row) {
     int item = group * kPrepareThreads + thread_index(), columns = args.query_len * args.padded_heads;
     if (item >= columns * kRowVectors) return;
-    if (item == 0) {
-        for (int i = row; i <= row + (row == args.num_rows - 1 ? 1 : 0); i++) {
-            args.query_offsets[i] = i * args.query_len;
-            args.split_offsets[i] = i * args.num_splits;
+    if (item == 0) write_query_offsets(args, row);
+    int c = item % kRowVectors * 8, column = item / kRowVectors;
+    store16(args.joined + ((i64)row * columns * kRowVectors + item) * 8, query_vector(args, row, column / args.padded_heads, column % args.padded_heads, c));
+}
+
+template <class A> DEVICE void find_largest(const AiterMlaArgs& args, float* scratch) {
+    i64 items = (i64)args.num_rows * args.query_len * args.num_heads * kRowVectors;
+    float largest = 0;
+    for (i64 item = (i64)group_x() * kPrepareThreads + thread_index(); item < items; item += (i64)args.num_maxima * kPrepareThreads) {
+        int c = (int)(item % kRowVectors) * 8, head = (int)(item / kRowVectors % args.num_heads);
+        int column = (int)(item / kRowVectors / args.num_heads);
+        u32x4 values = query_vector(args, column / args.query_len, column % args.query_len, head, c);
+        for (int i = 0; i < 8; i++) {
+            u16 value = (u16)(values[i / 2] >> (i % 2 * 16));
+            if (A::is_finite(value)) largest = __builtin_fmaxf(largest, __builtin_fabsf(A::widen(value)));
         }
     }
-    int c = item % kRowVectors * 8, column = item / kRowVectors, head = column % args.padded_heads;
-    int first = args.cu_seqlens[row], end = args.cu_seqlens[row + 1], token = end - args.query_len + column / args.padded_heads;
-    u32x4 value = {0, 0, 0, 0};
-    if (token >= first && head < args.num_heads) {
-        value = load16(c < kLatentDim ? args.query + token * args.token_stride + head * args.head_stride + c
-                                      : args.rope + token * args.rope_token_stride + head * args.rope_head_stride + (c - kLatentDim));
+    largest = group_max<kPrepareThreads>(largest, scratch);
+    if (thread_index() == 0) args.maxima[group_x()] = largest;
+}
+
+template <class A> DEVICE void quantize_query(const AiterMlaArgs& args, int group, int row, float* scratch) {
+    float largest = group_max<kPrepareThreads>(thread_index() < args.num_maxima ? args.maxima[thread_index()] : 0, scratch);
+    float scale = largest > 0 ? largest / (args.fp8_type == kFp8E4M3Fn ? 448.0f : 240.0f) : 1;
+    if (group == 0 && row == 0 && thread_index() == 0) {
+        args.scales[0] = scale;
+        args.scales[1] = 1;
     }
-    store16(args.joined + ((i64)row * columns * kRowVectors + item) * 8, value);
+    int item = group * kPrepareThreads + thread_index(), columns = args.query_len * args.padded_heads;
+    if (item >= columns * kRowVectors) return;
+    if (item == 0) write_query_offsets(args, row);
+    int c = item % kRowVectors * 8, column = item / kRowVectors;
+    u32x4 values = query_vector(args, row, column / args.padded_heads, column % args.padded_heads, c);
+    u32x2 bytes = {0, 0};
+    for (int i = 0; i < 8; i++) {
+        u16 value = (u16)(values[i / 2] >> (i % 2 * 16));
+        bytes[i / 4] |= (u32)round_fp8(A::is_finite(value) ? A::widen(value) / scale : __builtin_nanf(""), args.fp8_type) << (i % 4 * 8);
+    }
+    *(u32x2*)((u8*)args.joined + ((i64)row * columns * kRowVectors + item) * 8) = bytes;
 }
 
 KERNEL(kPrepareThreads) aiter_mla_prepare(AiterMlaArgs args) {
@@ -126,4 +174,14 @@ template <class A> DEVICE void reduce(const AiterMlaArgs& args) {
 }
 
 // T: the activation type.
+KERNEL(kPrepareThreads) aiter_mla_amax(AiterMlaArgs args) {
+    __shared__ float scratch[kPrepareThreads / kWave];
+    find_largest<T>(args, scratch);
+}
+
+KERNEL(kPrepareThreads) aiter_mla_quantize(AiterMlaArgs args) {
+    __shared__ float scratch[kPrepareThreads / kWave];
+    quantize_query<T>(args, group_x(), group_y(), scratch);
+}
+
 KERNEL(kReduceThreads) aiter_mla_reduce(AiterMlaArgs args) { reduce<T>(args); }

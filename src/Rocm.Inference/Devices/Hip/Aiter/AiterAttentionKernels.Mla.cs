@@ -1,10 +1,12 @@
+using Rocm.Inference.Devices.Hip.Attention;
 using Rocm.Inference.Native.Aiter;
 
 namespace Rocm.Inference.Devices.Hip.Aiter;
 
 /// <summary>
 /// MlaDecode by AITER's first stage: a table of tokens and joined queries before, a reduce of the splits after. Heads are padded to a number that AITER has,
-/// rows to the longest of the step; the splits follow the bounds of the step, never its lengths. For what a tile has beyond its context the kernels multiply
+/// rows to the longest of the step; the splits follow the bounds of the step, never its lengths. Over an fp8 cache queries are rounded to fp8 with one scale
+/// for all of a launch. For what a tile has beyond its context the kernels multiply
 /// row 0 of the cache by zero: it must be finite, as the null block is, which nobody writes.
 /// </summary>
 internal sealed partial class AiterAttentionKernels
@@ -15,7 +17,7 @@ internal sealed partial class AiterAttentionKernels
 
     // Offsets of a pass and the alignment of its tensors.
     private const int LatentRowExtraBytes = 4 * sizeof(int);
-    private const int LatentPassExtraBytes = 1024;
+    private const int LatentPassExtraBytes = 2048;
 
     // Tables of a step's tokens; where the bounds ask for more, every layer makes its own in passes.
     private const long MaxLatentPlanBytes = 32L << 20;
@@ -52,7 +54,7 @@ internal sealed partial class AiterAttentionKernels
         long row = 0;
         for (int length = 1; length <= Math.Min(MaxLatentQueryLen, limits.MaxNumTokens); length++)
         {
-            if (Latent(LatentShapeOf(spec, length, poolBytes: 0)).Kernel is { } decode)
+            if (Latent(spec, length, poolBytes: 0).Kernel is { } decode)
                 row = Math.Max(row, LatentRowBytes(decode.Heads, length, MaxLatentSplits, maxSeqLen));
         }
 
@@ -88,7 +90,7 @@ internal sealed partial class AiterAttentionKernels
     private void Decode(DeviceContext context, in MlaDecodeArgs args, AiterMlaDecode decode, int splits, bool direct, int first, int count)
     {
         int length = args.MaxQueryLen;
-        bool isPlanned = !args.Plan.IsAbsent;
+        bool isPlanned = !args.Plan.IsAbsent, isFp8 = args.Cache.Key.DType != DType.BF16;
         AiterMlaPartials partials = decode.PartialsOf(count, splits);
         TensorView latents = args.Cache.Key, offsets = context.Scratch(DType.I32, 2, count + 1);
         AiterLatentTable table = isPlanned
@@ -112,7 +114,10 @@ internal sealed partial class AiterAttentionKernels
             SplitOffsets = offsets.Address + ((count + 1) * sizeof(int)),
             PageLengths = table.PageLengths + tableBytes,
             KvRows = table.KvRows,
-            Joined = context.Scratch(DType.BF16, count, length, decode.Heads, LatentRowDim).Address,
+            Joined = context.Scratch(isFp8 ? _fp8 : DType.BF16, count, length, decode.Heads, LatentRowDim).Address,
+            Maxima = isFp8 ? context.Scratch(DType.F32, AiterLatentKernels.MaxMaxima).Address : 0,
+            Scales = isFp8 ? context.Scratch(DType.F32, 2).Address : 0,
+            Fp8Type = KvTensorArgs.CacheType(args.Cache),
             Partials = direct
                 ? args.Output.Address + (nint)(first * args.Output.Stride(0) * DType.BF16.ByteSize())
                 : context.Scratch(DType.F32, partials.OutputBytes / sizeof(float)).Address,
@@ -132,7 +137,9 @@ internal sealed partial class AiterAttentionKernels
             KvTile = partials.KvTile,
         };
         HipContext lane = HipContext.Of(context);
-        if (isPlanned) _latentKernels.Join(lane, rows);
+        if (!isPlanned && isFp8) _latentKernels.BuildTable(lane, rows, args.MaxSeqLen);
+        if (isFp8) _latentKernels.Quantize(lane, rows);
+        else if (isPlanned) _latentKernels.Join(lane, rows);
         else _latentKernels.BuildTableAndJoin(lane, rows, args.MaxSeqLen);
         decode.Launch(lane.Stream, new AiterMlaArguments
         {
@@ -145,9 +152,11 @@ internal sealed partial class AiterAttentionKernels
             LastPageLengths = rows.PageLengths,
             QueryOffsets = rows.QueryOffsets,
             SplitOffsets = rows.SplitOffsets,
+            QueryScale = rows.Scales,
+            CacheScale = !isFp8 ? 0 : args.Cache.KeyScales.IsAbsent ? rows.Scales + sizeof(float) : args.Cache.KeyScales.Address,
             Sequences = count,
             Splits = splits,
-            CacheRowBytes = (int)latents.Stride(1) * DType.BF16.ByteSize(),
+            CacheRowBytes = (int)latents.Stride(1) * latents.DType.ByteSize(),
             Scale = args.Spec.SoftmaxScale,
         });
         if (!direct) _latentKernels.Reduce(lane, rows);

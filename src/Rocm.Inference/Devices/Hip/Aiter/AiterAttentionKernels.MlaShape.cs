@@ -25,11 +25,14 @@ internal sealed partial class AiterAttentionKernels
     {
         TensorView latents = cache.Key;
         if (_library is null || numRows == 0 || maxSeqLen == 0 || maxQueryLen is < 1 or > MaxLatentQueryLen) return null;
-        if (cache.Layout != KvLayoutKind.MlaLatent || latents.IsAbsent || latents.DType != DType.BF16 || !cache.KeyScales.IsAbsent) return null;
-        if (latents.Rank != 3 || latents.Dim(2) != LatentRowDim || latents.Stride(0) % latents.Stride(1) != 0 || !HipAttentionKernels.IsVector(latents)) return null;
+        if (cache.Layout != KvLayoutKind.MlaLatent || latents.IsAbsent || latents.DType != spec.KvDType || !ReadsCache(latents.DType)) return null;
+        if (latents.DType == DType.BF16 ? !cache.KeyScales.IsAbsent : !cache.KeyScales.IsAbsent && cache.KeyScales.Count != 1) return null;
+        int bytes = latents.DType.ByteSize();
+        if (latents.Rank != 3 || latents.Dim(2) != LatentRowDim || latents.Stride(0) % latents.Stride(1) != 0) return null;
+        if (((latents.Address | (nint)(latents.Stride(1) * bytes)) & (AiterAlignment.Bytes - 1)) != 0) return null;
         if (!Prefers(AiterPrimitive.MlaDecode, spec, numRows, maxSeqLen)) return null;
-        long pool = (((latents.Dim(0) - 1) * latents.Stride(0)) + ((latents.Dim(1) - 1) * latents.Stride(1)) + LatentRowDim) * DType.BF16.ByteSize();
-        return Latent(LatentShapeOf(spec, maxQueryLen, pool)).Kernel;
+        long pool = (((latents.Dim(0) - 1) * latents.Stride(0)) + ((latents.Dim(1) - 1) * latents.Stride(1)) + LatentRowDim) * bytes;
+        return Latent(spec, maxQueryLen, pool).Kernel;
     }
 
     // From the first row of a block to that of the next.
@@ -38,8 +41,11 @@ internal sealed partial class AiterAttentionKernels
     /// <summary>The kernel for rows of one new token, or why there is none.</summary>
     private (AiterMlaDecode? Kernel, ImmutableArray<string> Reasons) Latent(AttentionSpec spec) =>
         spec.KvLoraRank == AiterLatentKernels.LatentDim && spec.QkRopeHeadDim == AiterLatentKernels.RopeDim
-            ? Latent(LatentShapeOf(spec, queryLength: 1, poolBytes: 0))
+            ? Latent(spec, queryLength: 1, poolBytes: 0)
             : (null, [$"AITER's latent rows have {AiterLatentKernels.LatentDim} + {AiterLatentKernels.RopeDim} dims, not {spec.KvLoraRank} + {spec.QkRopeHeadDim}."]);
+
+    private (AiterMlaDecode? Kernel, ImmutableArray<string> Reasons) Latent(AttentionSpec spec, int queryLength, long poolBytes) =>
+        ReadsCache(spec.KvDType) ? Latent(LatentShapeOf(spec, queryLength, poolBytes)) : (null, CacheRefusals(spec.KvDType));
 
     /// <summary>The kernel of the fewest heads that hold those of a shape, or why there is none.</summary>
     private (AiterMlaDecode? Kernel, ImmutableArray<string> Reasons) Latent(in AiterMlaShape shape)
@@ -63,13 +69,14 @@ internal sealed partial class AiterAttentionKernels
     private int LongestLatentQuery(AttentionSpec spec)
     {
         int longest = 1;
-        while (longest < MaxLatentQueryLen && Latent(LatentShapeOf(spec, longest + 1, poolBytes: 0)).Kernel is not null) longest++;
+        while (longest < MaxLatentQueryLen && Latent(spec, longest + 1, poolBytes: 0).Kernel is not null) longest++;
         return longest;
     }
 
     private static AiterMlaShape LatentShapeOf(AttentionSpec spec, int queryLength, long poolBytes) => new()
     {
-        Query = AiterDType.Bf16,
+        // Its kernels for an fp8 cache take fp8 queries, those for bf16 bf16 ones.
+        Query = spec.KvDType.ByteSize() == 1 ? AiterDType.Fp8 : AiterDType.Bf16,
         Cache = TypeOf(spec.KvDType),
         Heads = spec.NumQoHeads,
         QueryLength = queryLength,

@@ -50,14 +50,13 @@ internal sealed partial class AiterAttentionKernels
         AttentionSpec spec = args.Spec;
         if (_library is null || args.NumRows == 0 || args.MaxQueryLen != 1 || args.Rows == AttentionRows.MultiToken || args.Cache.Layout != KvLayoutKind.Shuffled) return null;
         if (args.Query.DType != DType.BF16 || args.Query.Stride(1) != spec.HeadDim || !args.Output.IsContiguous) return null;
-        if (!Prefers(AiterPrimitive.PagedDecode, spec, args.NumRows, args.MaxSeqLen)) return null;
+        if (!ReadsCache(spec.KvDType) || !Prefers(AiterPrimitive.PagedDecode, spec, args.NumRows, args.MaxSeqLen)) return null;
         return Paged(spec, args.Cache.BlockSize, args.Cache.Key.Count * args.Cache.Key.DType.ByteSize()).Kernel;
     }
 
     private (AiterPagedDecode? Kernel, ImmutableArray<string> Reasons) Paged(AttentionSpec spec, int blockSize, long poolBytes)
     {
-        if (spec.KvDType.ByteSize() == 1 && !_fp8Refusals.IsEmpty) return (null, _fp8Refusals);
-        if (spec.KvDType.ByteSize() == 1 && spec.KvDType != _fp8) return (null, [$"AITER's kernels read 8-bit caches of {_fp8} on this device, not of {spec.KvDType}."]);
+        if (!ReadsCache(spec.KvDType)) return (null, CacheRefusals(spec.KvDType));
         AiterPagedShape shape = ShapeOf(spec, blockSize, poolBytes);
         if (_paged.TryGetValue(shape, out (AiterPagedDecode? Kernel, ImmutableArray<string> Reasons) known)) return known;
         AiterPagedDecode? decode = AiterPagedDecode.TryCreate(_library!, shape, out ImmutableArray<string> reasons);

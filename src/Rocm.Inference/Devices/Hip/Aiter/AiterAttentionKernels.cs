@@ -86,6 +86,12 @@ internal sealed partial class AiterAttentionKernels : IAttentionKernels, IDispos
         _ => [],
     };
 
+    /// <summary>The kernels read caches of a type: 8-bit ones only where that is allowed, and of the device's own kind of fp8.</summary>
+    private bool ReadsCache(DType type) => type.ByteSize() != 1 || (_fp8Refusals.IsEmpty && type == _fp8);
+
+    private ImmutableArray<string> CacheRefusals(DType type) =>
+        !_fp8Refusals.IsEmpty ? _fp8Refusals : [$"AITER's kernels read 8-bit caches of {_fp8} on this device, not of {type}."];
+
     private static AiterFeatures FeaturesOf(AttentionSpec spec) =>
         (spec.SlidingWindow is null ? 0 : AiterFeatures.SlidingWindow) | (spec.LogitsSoftCap == 0 ? 0 : AiterFeatures.SoftCap)
         | (spec.HasSinks ? AiterFeatures.Sinks : 0) | (spec.HasAlibi ? AiterFeatures.Alibi : 0);

@@ -83,7 +83,13 @@ public sealed class AiterAttentionKernelsTests(ITestOutputHelper log)
     {
         using AiterCheckout aiter = AiterCheckout.Open();
         using IDevice gpu = Create(aiter);
-        Assert.Equal("aiter", gpu.ProviderOf(AiterPrimitive.PagedDecode, _spec).Name);
+        foreach ((int heads, string exception) in ((int, string)[])[(16, "Rows of more than 4 new tokens"), (32, "Rows of several new tokens")])
+        {
+            KernelProvider paged = gpu.ProviderOf(AiterPrimitive.PagedDecode, _spec with { NumQoHeads = heads });
+            Assert.Equal("aiter", paged.Name);
+            Assert.StartsWith(exception, Assert.Single(paged.Reasons), StringComparison.Ordinal);
+        }
+
         Assert.Equal("aiter", gpu.ProviderOf(AiterPrimitive.FlashVarlen, _spec).Name);
         Assert.Equal("aiter", gpu.ProviderOf(AiterPrimitive.FlashVarlen, _latent).Name);
         foreach ((AttentionSpec spec, string reason) in ((AttentionSpec, string)[])[
@@ -132,6 +138,55 @@ public sealed class AiterAttentionKernelsTests(ITestOutputHelper log)
         TensorView output = tensors.PoisonActivations(contexts.Length, 16, 128);
         gpu.AiterAttentionKernels.PagedDecode(tensors.Context, args with { Output = output });
         Check(own, tensors.Read(output));
+        tensors.Verify();
+    }
+
+    [Theory]
+    [InlineData(16, 4, true)]
+    [InlineData(16, 2, true)]
+    [InlineData(12, 3, true)]
+    [InlineData(32, 2, false)]
+    [InlineData(16, 5, false)]
+    public void Rows_of_several_new_tokens_agree_with_the_oracle(int heads, int longest, bool isAiter)
+    {
+        using AiterCheckout aiter = AiterCheckout.Open();
+        using IDevice gpu = Create(aiter);
+        using var tensors = new PoisonedTensors(gpu, 64 << 20);
+        var random = new TestRandom(longest);
+        // Those that the kernel gets wrong are among them, of one token and of more.
+        (int Context, int Query)[] rows = [(4, Math.Min(longest, 4)), (1, 1), (248, 1), (255, 2), (256, longest), (17, 2), (300, longest), (241, 1)];
+        int[] contexts = [.. rows.Select(row => row.Context)], offsets = [0, .. rows.Select((_, r) => rows[..(r + 1)].Sum(row => row.Query))];
+        var cache = new ShuffledCache(random, AiterDType.Bf16, contexts, _spec.NumKvHeads, 16);
+        int tokens = offsets[^1], width = heads * 128;
+        AttentionSpec spec = _spec with { NumQoHeads = heads };
+        TensorView keys = tensors.Poison(DType.BF16, cache.Blocks, 2, 16, 16, 8), values = tensors.Poison(DType.BF16, cache.Blocks, 2, 2, 128, 8);
+        tensors.Context.Upload<byte>(cache.Keys, new TensorView(keys.Buffer, keys.ByteOffset, DType.U8, cache.Keys.Length));
+        tensors.Context.Upload<byte>(cache.Values, new TensorView(values.Buffer, values.ByteOffset, DType.U8, cache.Values.Length));
+        float[] queries = tensors.Draw(random, tokens * width);
+        var args = new PagedAttentionArgs
+        {
+            Spec = spec, NumRows = rows.Length, MaxQueryLen = rows.Max(row => row.Query), MaxSeqLen = 320,
+            Cache = new KvCacheView { Layout = KvLayoutKind.Shuffled, BlockSize = 16, Key = keys, Value = values },
+            Query = tensors.Activations(queries, tokens, heads, 128),
+            CuSeqlensQ = tensors.I32(offsets, offsets.Length),
+            SeqLens = tensors.I32(contexts, contexts.Length),
+            BlockTable = tensors.I32(cache.Table, contexts.Length, cache.RowLength),
+            Output = tensors.PoisonActivations(tokens, heads, 128),
+        };
+        log.WriteLine($"seed {random.Seed}");
+        gpu.AttentionKernels.PagedDecode(tensors.Context, args);
+        uint[] own = tensors.ReadBits(args.Output);
+        gpu.AiterAttentionKernels.PagedDecode(tensors.Context, args);
+        Assert.Equal(isAiter, !own.SequenceEqual(tensors.ReadBits(args.Output)));
+        float[] found = tensors.Read(args.Output);
+        var oracle = new OracleAttention { NumQoHeads = heads, NumKvHeads = 2, HeadDim = 128, VHeadDim = 128, Scale = spec.SoftmaxScale };
+        for (int token = 0, r = 0; token < tokens; token++)
+        {
+            if (token == offsets[r + 1]) r++;
+            double[] expected = oracle.Attend(queries.AsSpan(token * width, width), contexts[r] - offsets[r + 1] + token, cache.ExactKeys[r], cache.ExactValues[r]);
+            Assert.InRange(RelativeError.Of(expected, found[(token * width)..((token + 1) * width)]), 0, 0.004);
+        }
+
         tensors.Verify();
     }
 

@@ -10,6 +10,9 @@ internal sealed partial class AiterAttentionKernels
     private const int FirstWrongLength = 241;
     private const int LastWrongLength = 255;
 
+    // New tokens of a row at most: what verifies drafts, and the ends of prompts.
+    private const int MaxPagedQueryLen = 4;
+
     public void PagedDecode(DeviceContext context, in PagedAttentionArgs args)
     {
         KvCacheView cache = args.Cache;
@@ -28,6 +31,7 @@ internal sealed partial class AiterAttentionKernels
             Values = cache.Value.Address,
             BlockTable = args.BlockTable.Address,
             ContextLengths = args.SeqLens.Address,
+            QueryOffsets = decode.NeedsQueryOffsets ? args.CuSeqlensQ.Address : 0,
             Sequences = args.NumRows,
             BlockTableStride = (int)args.BlockTable.Stride(0),
             QueryRowBytes = (int)args.Query.Stride(0) * DType.BF16.ByteSize(),
@@ -44,23 +48,37 @@ internal sealed partial class AiterAttentionKernels
 
     public long PagedDecodeScratchBytes(AttentionSpec spec, in BatchLimits limits) => _own.PagedDecodeScratchBytes(spec, limits);
 
-    /// <summary>AITER's kernel for a call, or null. Its rows are single tokens, one after the other from the first token of the operands.</summary>
+    /// <summary>
+    /// AITER's kernel for a call, or null. Rows of single tokens lie one after the other from the first token of the operands; rows of up to four, of which none
+    /// is empty, where the offsets say. Times are those of single tokens: both kernels read a row's context once.
+    /// </summary>
     private AiterPagedDecode? Serving(in PagedAttentionArgs args)
     {
         AttentionSpec spec = args.Spec;
-        if (_library is null || args.NumRows == 0 || args.MaxQueryLen != 1 || args.Rows == AttentionRows.MultiToken || args.Cache.Layout != KvLayoutKind.Shuffled) return null;
+        if (_library is null || args.NumRows == 0 || args.MaxQueryLen is < 1 or > MaxPagedQueryLen || args.Cache.Layout != KvLayoutKind.Shuffled) return null;
+        if (args.Rows != AttentionRows.All && (args.MaxQueryLen > 1 || args.Rows == AttentionRows.MultiToken)) return null;
         if (args.Query.DType != DType.BF16 || args.Query.Stride(1) != spec.HeadDim || !args.Output.IsContiguous) return null;
         if (!ReadsCache(spec.KvDType) || !Prefers(AiterPrimitive.PagedDecode, spec, args.NumRows, args.MaxSeqLen)) return null;
-        return Paged(spec, args.Cache.BlockSize, args.Cache.Key.Count * args.Cache.Key.DType.ByteSize()).Kernel;
+        AiterPagedDecode? decode = Paged(spec, args.Cache.BlockSize, args.Cache.Key.Count * args.Cache.Key.DType.ByteSize(), args.MaxQueryLen).Kernel;
+        // Kernels for an exact number of tokens would take every row to have it.
+        return args.MaxQueryLen == 1 || decode is { NeedsQueryOffsets: true } ? decode : null;
     }
 
-    private (AiterPagedDecode? Kernel, ImmutableArray<string> Reasons) Paged(AttentionSpec spec, int blockSize, long poolBytes)
+    private (AiterPagedDecode? Kernel, ImmutableArray<string> Reasons) Paged(AttentionSpec spec, int blockSize, long poolBytes, int queryLength = 1)
     {
         if (!ReadsCache(spec.KvDType)) return (null, CacheRefusals(spec.KvDType));
-        AiterPagedShape shape = ShapeOf(spec, blockSize, poolBytes);
+        AiterPagedShape shape = ShapeOf(spec, blockSize, poolBytes) with { MaxQueryLength = queryLength };
         if (_paged.TryGetValue(shape, out (AiterPagedDecode? Kernel, ImmutableArray<string> Reasons) known)) return known;
         AiterPagedDecode? decode = AiterPagedDecode.TryCreate(_library!, shape, out ImmutableArray<string> reasons);
         return _paged[shape] = (decode, reasons);
+    }
+
+    /// <summary>Most new tokens of a row that AITER's kernels take.</summary>
+    private int LongestPagedQuery(AttentionSpec spec, int blockSize)
+    {
+        int longest = 1;
+        while (longest < MaxPagedQueryLen && Paged(spec, blockSize, poolBytes: 0, longest + 1).Kernel is { NeedsQueryOffsets: true }) longest++;
+        return longest;
     }
 
     private static bool IsQuantized(in KvCacheView cache) => cache.Key.DType.ByteSize() == 1;

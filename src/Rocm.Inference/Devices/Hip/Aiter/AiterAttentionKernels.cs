@@ -11,6 +11,9 @@ namespace Rocm.Inference.Devices.Hip.Aiter;
 /// </summary>
 internal sealed partial class AiterAttentionKernels : IAttentionKernels, IDisposable
 {
+    // Of the backends.
+    private const int PreferredBlockSize = 16;
+
     private readonly HipAttentionKernels _own;
     private readonly AiterKernelLibrary? _library;
     private readonly ImmutableArray<string> _absence;
@@ -47,7 +50,7 @@ internal sealed partial class AiterAttentionKernels : IAttentionKernels, IDispos
     {
         ImmutableArray<string> reasons = _library is null ? _absence : primitive switch
         {
-            AiterPrimitive.PagedDecode => Paged(spec, blockSize: 16, poolBytes: 0).Reasons,
+            AiterPrimitive.PagedDecode => Paged(spec, PreferredBlockSize, poolBytes: 0).Reasons,
             AiterPrimitive.FlashVarlen => Flash(ShapeOf(spec, causal: true)).Reasons,
             _ => Latent(spec).Reasons,
         };
@@ -82,7 +85,9 @@ internal sealed partial class AiterAttentionKernels : IAttentionKernels, IDispos
         AiterPrimitive.MlaDecode => [LongestLatentQuery(spec) is var longest and > 1
             ? $"Rows of more than {longest} new tokens and layers with more than 4 GiB of cache are left to this library's kernel."
             : "Rows of several new tokens and layers with more than 4 GiB of cache are left to this library's kernel."],
-        AiterPrimitive.PagedDecode => ["Rows of several new tokens are left to this library's kernel, contexts of 241 to 255 tokens, which AITER's gets wrong, and layers with more cache than it addresses."],
+        AiterPrimitive.PagedDecode => [LongestPagedQuery(spec, PreferredBlockSize) is var longest and > 1
+            ? $"Rows of more than {longest} new tokens are left to this library's kernel, contexts of 241 to 255 tokens, which AITER's gets wrong, and layers with more cache than it addresses."
+            : "Rows of several new tokens are left to this library's kernel, contexts of 241 to 255 tokens, which AITER's gets wrong, and layers with more cache than it addresses."],
         _ => [],
     };
 

@@ -50,4 +50,13 @@ public sealed record ModelInfo
 
     /// <summary>Tokens that fit the KV cache, over all requests.</summary>
     public long KvCacheTokens { get; init; }
+
+    /// <summary>
+    /// Whose kernels compute the experts of a mixture: "cpu", "hip" (this library's) or "aiter" (AMD's assembly kernels, where they are installed and fit); null for
+    /// a model without experts.
+    /// </summary>
+    public string? ExpertsProvider { get; init; }
+
+    /// <summary>On a GPU why AITER's kernels do not compute the experts, or what of them they leave to this library's; a sentence each.</summary>
+    public IReadOnlyList<string> ExpertsProviderReasons { get; init; } = [];
 }

@@ -45,7 +45,7 @@ internal sealed class ModelSession : IDisposable
             Limits = limits,
             Layers = [.. group.Layers.Select((layer, slot) => _model.AttentionResources(layer, _storage.View(group.Spec, layout.Kind, blockSize, slot)))],
         }))];
-        ScratchBytes = plan.ScratchBytes(limits, groups.Max(group => backend.WorkspaceBytes(group.Spec, device, limits)));
+        ScratchBytes = plan.ScratchBytes(limits, device, groups.Max(group => backend.WorkspaceBytes(group.Spec, device, limits)));
         _context = device.CreateContext(ScratchBytes);
         _inputs = device.Allocate(64L * ((4 * maxSeqLen) + (groups.Count * (maxSeqLen + _blocksPerGroup)) + 64));
         _batch = new ForwardBatch(groups.Count, 1);

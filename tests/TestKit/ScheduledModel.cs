@@ -48,7 +48,7 @@ internal sealed class ScheduledModel : IDisposable
             Limits = limits,
             Layers = [.. group.Layers.Select((layer, slot) => _model.AttentionResources(layer, _storage.View(group.Spec, layout.Kind, blockSize, slot)))],
         }))];
-        _context = device.CreateContext(plan.ScratchBytes(limits, groups.Max(group => backend.WorkspaceBytes(group.Spec, device, limits))));
+        _context = device.CreateContext(plan.ScratchBytes(limits, device, groups.Max(group => backend.WorkspaceBytes(group.Spec, device, limits))));
         _builder = new ForwardBatchBuilder(device, cacheGroups, _executors[0].Order, limits, _executors[0].DecodeThreshold);
         _logits = device.Allocate((long)options.MaxNumRequests * _model.VocabSize * sizeof(float));
     }

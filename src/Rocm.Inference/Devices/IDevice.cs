@@ -72,6 +72,20 @@ public interface IDevice : IDisposable
     {
     }
 
+    /// <summary>The gated experts of a layer as one op.</summary>
+    /// <param name="routing">How many experts there are, and how many a token has.</param>
+    /// <param name="gateUp">[E][2F, D]: gate, then up, as they will be packed.</param>
+    /// <param name="down">[E][D, F].</param>
+    /// <param name="activation">Between the two products.</param>
+    /// <param name="reasons">Why there is none, a sentence each; empty on devices that never have one.</param>
+    /// <returns>Null: the ops of <see cref="Kernels"/> compute them.</returns>
+    internal IFusedExperts? FuseExperts(
+        MoeRouting routing, ReadOnlySpan<WeightSource> gateUp, ReadOnlySpan<WeightSource> down, ActivationKind activation, out IReadOnlyList<string> reasons)
+    {
+        reasons = [];
+        return null;
+    }
+
     /// <summary>Logits to token ids, see <see cref="ISamplingKernels"/>.</summary>
     internal ISamplingKernels SamplingKernels { get; }
 

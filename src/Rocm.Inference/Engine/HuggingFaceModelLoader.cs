@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Rocm.Inference.Batching;
+using Rocm.Inference.Devices;
 using Rocm.Inference.Diagnostics;
 using Rocm.Inference.KvCache.Storage;
 using Rocm.Inference.Models;
@@ -41,7 +42,7 @@ internal sealed class HuggingFaceModelLoader : IModelLoader
                 Executor = executor,
                 Tokenizer = tokenizer,
                 Text = new TokenizerCodec(tokenizer),
-                Info = plan.Describe(folder, model),
+                Info = plan.Describe(folder, model, selected.Device),
                 Device = selected.Info,
                 Attention = attention,
                 Defaults = Defaults(folder, tokenizer),
@@ -60,6 +61,8 @@ internal sealed class HuggingFaceModelLoader : IModelLoader
     /// <summary>Before anything is uploaded: measurements need room. What was measured may change whose kernels a phase runs.</summary>
     private static AttentionSelection Tune(SessionPlan plan, IDevice device, CancellationToken cancellationToken)
     {
+        foreach (IFusedExperts experts in plan.Decoder.Experts(device).Select(experts => experts.Fused).OfType<IFusedExperts>().Distinct())
+            experts.Tune(plan.Limits.MaxNumTokens, cancellationToken);
         if (!plan.Selection.Phases.Any(phase => phase.Provider == "aiter")) return plan.Selection;
         IReadOnlyList<LayerGroup> groups = plan.Decoder.Groups.Groups;
         foreach (LayerGroup group in groups) device.TuneAttention(group.Spec, plan.Limits, plan.BlockSize, cancellationToken);

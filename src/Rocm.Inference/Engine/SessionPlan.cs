@@ -1,4 +1,5 @@
 using Rocm.Inference.Attention;
+using Rocm.Inference.Devices;
 using Rocm.Inference.KvCache;
 using Rocm.Inference.Models;
 
@@ -77,8 +78,9 @@ internal sealed class SessionPlan : IDisposable
         }
     }
 
-    public ModelInfo Describe(ModelFolder folder, DecoderModel model)
+    public ModelInfo Describe(ModelFolder folder, DecoderModel model, IDevice device)
     {
+        KernelProvider? experts = ExpertsProvider(device);
         DecoderDimensions dimensions = folder.Config.Decoder.Dimensions;
         return new ModelInfo
         {
@@ -98,10 +100,23 @@ internal sealed class SessionPlan : IDisposable
             KvCacheDType = Decoder.Settings.KvDType,
             KvCacheBytes = Memory.CacheBytes,
             KvCacheTokens = (Memory.NumBlocks - 1L) * BlockSize / Groups.Count,
+            ExpertsProvider = experts?.Name,
+            ExpertsProviderReasons = experts?.Reasons ?? [],
         };
     }
 
     public void Dispose() => Decoder.Dispose();
+
+    // Of the first layer that has experts; all have them alike.
+    private KernelProvider? ExpertsProvider(IDevice device)
+    {
+        foreach ((IFusedExperts? fused, IReadOnlyList<string>? reasons) in Decoder.Experts(device))
+        {
+            if (reasons is not null) return fused?.Provider ?? new KernelProvider(device.Kind == DeviceKind.Cpu ? "cpu" : "hip", reasons);
+        }
+
+        return null;
+    }
 
     private static SessionPlan Make(DecoderPlan decoder, int length, SessionSettings settings, SessionServices services, IDevice device)
     {
@@ -126,7 +141,7 @@ internal sealed class SessionPlan : IDisposable
         var limits = new BatchLimits(maxTokens, maxRows, length);
         long workspace = specs.Max(spec => backend.WorkspaceBytes(spec, device, limits));
         long logits = (long)maxRows * decoder.Config.Decoder.Dimensions.VocabSize * sizeof(float);
-        long arena = decoder.ScratchBytes(limits, workspace) + logits + 4096;
+        long arena = decoder.ScratchBytes(limits, device, workspace) + logits + 4096;
         KvCacheGroup[] groups = [.. decoder.Groups.Groups.Select(group => new KvCacheGroup(group.Index, blockSize, group.Window))];
         KvMemoryPlan memory = KvMemoryPlan.Make(new KvMemoryPlan.Needs
         {

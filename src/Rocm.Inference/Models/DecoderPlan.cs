@@ -1,3 +1,4 @@
+using Rocm.Inference.Devices;
 using Rocm.Inference.Layers;
 using Rocm.Inference.Models.Weights;
 
@@ -91,9 +92,22 @@ internal sealed class DecoderPlan : IDisposable
     /// Scratch that <see cref="DecoderModel.Forward"/> takes from the context's arena at most, logits not included.
     /// </summary>
     /// <param name="limits">The largest step.</param>
+    /// <param name="device">Where it will run.</param>
     /// <param name="executorWorkspaceBytes">Largest <see cref="IAttentionBackend.WorkspaceBytes"/> of the groups.</param>
-    public long ScratchBytes(BatchLimits limits, long executorWorkspaceBytes) =>
-        DecoderScratch.Bytes(Config.Decoder, limits.MaxNumTokens, ActivationDType, executorWorkspaceBytes);
+    public long ScratchBytes(BatchLimits limits, IDevice device, long executorWorkspaceBytes) =>
+        DecoderScratch.Bytes(Config.Decoder, [.. Experts(device).Select(experts => experts.Fused)], limits.MaxNumTokens, ActivationDType, executorWorkspaceBytes);
+
+    /// <summary>Of every layer its experts as one op of a device; null for a layer without experts and where the device has none, there with reasons.</summary>
+    public IEnumerable<(IFusedExperts? Fused, IReadOnlyList<string>? Reasons)> Experts(IDevice device)
+    {
+        for (int layer = 0; layer < Sources.Layers.Count; layer++)
+        {
+            (IFusedExperts? Fused, IReadOnlyList<string>? Reasons) experts = default;
+            if (Config.Decoder.Layers[layer].Mlp is MoeSpec moe && Sources.Layers[layer].Mlp is MoeSources sources)
+                experts.Fused = sources.Fuse(moe, device, out experts.Reasons);
+            yield return experts;
+        }
+    }
 
     /// <inheritdoc/>
     public void Dispose()

@@ -79,6 +79,6 @@ internal sealed class LayerLoader(WeightUploader uploader, DecoderParts parts)
         SharedExpert? shared = sources.Shared is { } tensors
             ? new SharedExpert(Gated(tensors, spec.Activation), sources.SharedGate is { } gate ? uploader.Linear(gate) : null) : null;
         return new MoeMlp(
-            router, uploader.Vector(sources.ChoiceBias), spec.Routing, gateUp, down, spec.Activation, spec.ActivationLimit, shared);
+            router, uploader.Vector(sources.ChoiceBias), spec.Routing, gateUp, down, spec.Activation, spec.ActivationLimit, shared, uploader.FuseExperts(spec, sources));
     }
 }

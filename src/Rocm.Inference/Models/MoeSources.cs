@@ -29,6 +29,10 @@ internal sealed record MoeSources(
 
     public override IEnumerable<float[]> Vectors => ChoiceBias is null ? [] : [ChoiceBias];
 
+    /// <summary>The experts as one op of a device, or null with reasons.</summary>
+    public IFusedExperts? Fuse(MoeSpec spec, IDevice device, out IReadOnlyList<string> reasons) =>
+        device.FuseExperts(spec.Routing, GateUp, Down, spec.Activation, out reasons);
+
     /// <exception cref="ModelLoadException">A tensor is missing or of another type or shape.</exception>
     public static MoeSources Resolve(MoeSpec spec, CheckpointTensors tensors, string layerPrefix)
     {

@@ -50,6 +50,9 @@ internal sealed class WeightUploader : IDisposable
         return packed;
     }
 
+    /// <summary>The experts of a layer as one op, or null.</summary>
+    public IFusedExperts? FuseExperts(MoeSpec spec, MoeSources sources) => sources.Fuse(spec, _device, out _);
+
     public Linear Linear(in WeightSource source) => new(Pack(source));
 
     public RmsNorm Norm(float[] weight) => Norm(weight, _spec.Dimensions.RmsNormEps);

@@ -11,18 +11,28 @@ internal sealed class AiterFusedExperts
 {
     internal const int BlockThreads = 256;
     private const int MaxGridY = 65535;
+    private const int MaxTokens = (1 << 24) - 1;
     private const int Block = AiterScaledWeight.Block;
 
-    private readonly AiterKernel _kernel;
-    private readonly AiterFusedExpertsRow _row;
+    // Outputs are written 256 at a time, those past the end, too; weights of two such tiles are read before it is looked whether there is a second; and of kernels for
+    // a tile of 256 columns results are wrong where tiles of outputs are an odd number.
+    private const int TileWidth = 512;
+
+    // The kernels add 32-bit offsets to the addresses of weights, inputs and outputs.
+    private const long OffsetLimit = 1L << 32;
+
+    private readonly ImmutableArray<(AiterKernel Kernel, AiterFusedExpertsRow Row)> _kernels;
     private readonly AiterFusedExpertsShape _shape;
+    private readonly int _computeUnits;
 
-    private AiterFusedExperts(AiterKernel kernel, AiterFusedExpertsRow row, in AiterFusedExpertsShape shape) => (_kernel, _row, _shape) = (kernel, row, shape);
-
-    internal string Symbol => _kernel.Symbol;
+    private AiterFusedExperts(ImmutableArray<(AiterKernel Kernel, AiterFusedExpertsRow Row)> kernels, in AiterFusedExpertsShape shape, int computeUnits) =>
+        (_kernels, _shape, _computeUnits) = (kernels, shape, computeUnits);
 
     /// <summary>Rows of a tile, a multiple of which every expert's sorted rows end at.</summary>
-    internal int TileRows => _row.TileRows;
+    internal int TileRows => _kernels[0].Row.TileRows;
+
+    /// <summary>What tells the kernels from others.</summary>
+    internal string Fingerprint => string.Join(' ', _kernels.Select(kernel => kernel.Kernel.Fingerprint));
 
     /// <summary>Layouts that serve.</summary>
     internal static ReadOnlySpan<AiterArgumentLayout> Layouts => [AiterArgumentLayout.FusedExperts];
@@ -32,45 +42,65 @@ internal sealed class AiterFusedExperts
     {
         var reasons = new AiterReasons();
         reasons.Require(
-            shape.Width > 0 && shape.Inner > 0 && shape.Width % Block == 0 && shape.Inner % Block == 0,
-            $"Both widths are multiples of {Block}, not {shape.Width} and {shape.Inner}.");
+            shape.Width > 0 && shape.Inner > 0 && shape.Width % TileWidth == 0 && shape.Inner % Block == 0,
+            $"Experts have a multiple of {TileWidth} inputs and of {Block} columns between their products, not {shape.Width} and {shape.Inner}.");
         reasons.Require(shape.Choices is >= 1 and <= byte.MaxValue, $"A token has 1 to {byte.MaxValue} experts, not {shape.Choices}.");
-        reasons.Require((long)shape.Width * shape.Inner * 2 < 1L << 31, $"An expert has less than {1L << 31} elements, not {(long)shape.Width * shape.Inner * 2}.");
+        long expert = (long)shape.Width * shape.Inner * 2;
+        reasons.Require(expert < 1L << 31, $"An expert has less than {1L << 31} elements, not {expert}.");
+        reasons.Require(shape.Experts * expert <= OffsetLimit, $"Gate and up of all experts are at most {OffsetLimit} bytes, not {shape.Experts * expert}.");
         return reasons.ToImmutable();
     }
 
-    /// <summary>Finds, verifies and loads the kernel for a shape: the widest tile that divides the inner width.</summary>
-    /// <returns>Null with reasons, a sentence each.</returns>
-    internal static AiterFusedExperts? TryCreate(AiterKernelLibrary library, in AiterFusedExpertsShape shape, out ImmutableArray<string> reasons)
+    /// <summary>Finds, verifies and loads the kernels for a shape: those whose tiles have fewest rows, of every width that divides the inner width.</summary>
+    /// <param name="library">The device's kernels.</param>
+    /// <param name="shape">What they are for.</param>
+    /// <param name="computeUnits">What tiles are chosen for.</param>
+    /// <param name="reasons">Why there are none, a sentence each.</param>
+    /// <returns>Null with reasons.</returns>
+    internal static AiterFusedExperts? TryCreate(AiterKernelLibrary library, in AiterFusedExpertsShape shape, int computeUnits, out ImmutableArray<string> reasons)
     {
         reasons = Refusals(shape);
         if (!reasons.IsEmpty) return null;
         int inner = shape.Inner;
+        var kernels = ImmutableArray.CreateBuilder<(AiterKernel Kernel, AiterFusedExpertsRow Row)>();
         var refused = new AiterReasons();
         foreach (AiterFusedExpertsRow row in library.Kernels.FusedExperts.Where(row => row is { Persistent: false, Flat: 0, SkipsVectorInstructions: false } && inner % row.TileInner == 0)
                      .OrderBy(row => row.TileRows).ThenByDescending(row => row.TileInner).ThenBy(row => row.Object.Line))
         {
-            if (library.Load(AiterFamily.FusedExperts, row.Object, Layouts, BlockThreads, out string reason) is { } kernel) return new AiterFusedExperts(kernel, row, shape);
-            refused.Add(reason);
+            if (kernels.Count > 0 && (row.TileRows != kernels[0].Row.TileRows || row.TileInner == kernels[^1].Row.TileInner)) continue;
+            if (library.Load(AiterFamily.FusedExperts, row.Object, Layouts, BlockThreads, out string reason) is { } kernel) kernels.Add((kernel, row));
+            else refused.Add(reason);
         }
 
+        if (kernels.Count > 0) return new AiterFusedExperts(kernels.ToImmutable(), shape, computeUnits);
         reasons = refused.ToImmutable();
         if (reasons.IsEmpty) reasons = [$"No kernel for fp8 experts of an inner width of {inner} is listed."];
         return null;
     }
+
+    /// <summary>The symbol of the kernel for a number of tiles of rows.</summary>
+    internal string SymbolFor(int tiles) => Serving(tiles).Kernel.Symbol;
+
+    /// <summary>A launch may have so many tokens and tiles.</summary>
+    internal bool Takes(int tokens, int tiles) => tokens is > 0 and <= MaxTokens && tiles is > 0 and <= MaxGridY && tokens * (_shape.Width * 2L) < OffsetLimit;
 
     /// <summary>Enqueues one launch. Allocates nothing.</summary>
     /// <exception cref="HipException">The launch failed.</exception>
     /// <exception cref="ArgumentException">An address is not aligned, or there are too many tiles or tokens.</exception>
     internal void Launch(HipStream stream, in AiterFusedExpertsArguments arguments)
     {
-        if (arguments.Tiles is <= 0 or > MaxGridY) throw new ArgumentException($"1 to {MaxGridY} tiles are expected, not {arguments.Tiles}.", nameof(arguments));
-        if (arguments.Tokens is <= 0 or >= 1 << 24) throw new ArgumentException($"1 to {(1 << 24) - 1} tokens are expected, not {arguments.Tokens}.", nameof(arguments));
+        if (!Takes(arguments.Tokens, arguments.Tiles))
+        {
+            throw new ArgumentException(
+                $"1 to {Math.Min(MaxTokens, (OffsetLimit - 1) / (_shape.Width * 2L))} tokens and 1 to {MaxGridY} tiles are expected, not {arguments.Tokens} and {arguments.Tiles}.", nameof(arguments));
+        }
+
         AiterAlignment.Check(
             arguments.Output | arguments.Input | arguments.GateUp | arguments.Down | arguments.InputScales | arguments.GateUpScales | arguments.DownScales, "an operand");
+        (AiterKernel kernel, AiterFusedExpertsRow row) = Serving(arguments.Tiles);
         Span<byte> kernarg = stackalloc byte[AiterKernelCheck.MaxKernargBytes];
-        Pack(kernarg, _shape, _row.TileInner, arguments);
-        _kernel.Launch(stream, GridOf(_shape, _row.TileInner, arguments), kernarg);
+        Pack(kernarg, _shape, row.TileInner, arguments);
+        kernel.Launch(stream, GridOf(_shape, row.TileInner, arguments), kernarg);
     }
 
     internal static HipDim3 GridOf(in AiterFusedExpertsShape shape, int tileInner, in AiterFusedExpertsArguments arguments) =>
@@ -109,9 +139,34 @@ internal sealed class AiterFusedExperts
         slots.Set(0x1a0, 0); // blocks of a persistent grid
         slots.Set(0x1b0, shape.Inner / tileInner);
     }
+
+    /// <summary>
+    /// Of how many rounds over the device's compute units a grid is, decides on the tile, then how few of them idle in the last: few tiles of rows want
+    /// narrow tiles of the inner width.
+    /// </summary>
+    /// <param name="inner">Inner width.</param>
+    /// <param name="tileInner">Of a tile.</param>
+    /// <param name="tiles">Tiles of rows.</param>
+    /// <param name="computeUnits">Of the device.</param>
+    internal static (long Rounds, long Idle) CostOf(int inner, int tileInner, int tiles, int computeUnits)
+    {
+        long groups = inner / tileInner * (long)tiles, rounds = (groups + computeUnits - 1) / computeUnits;
+        return (rounds, (rounds * computeUnits) - groups);
+    }
+
+    private (AiterKernel Kernel, AiterFusedExpertsRow Row) Serving(int tiles)
+    {
+        int chosen = 0;
+        for (int i = 1; i < _kernels.Length; i++)
+        {
+            if (CostOf(_shape.Inner, _kernels[i].Row.TileInner, tiles, _computeUnits).CompareTo(CostOf(_shape.Inner, _kernels[chosen].Row.TileInner, tiles, _computeUnits)) < 0) chosen = i;
+        }
+
+        return _kernels[chosen];
+    }
 }
 
-/// <summary>What decides which kernel fits.</summary>
+/// <summary>What decides which kernels fit.</summary>
 /// <param name="Experts">Experts in all.</param>
 /// <param name="Choices">Experts of a token.</param>
 /// <param name="Width">Inputs and outputs.</param>

@@ -11,19 +11,19 @@ public sealed class AiterFusedExpertsTests(ITestOutputHelper log)
     private const int Block = AiterScaledWeight.Block;
 
     [Theory]
-    [InlineData(1, 256, 128)]
-    [InlineData(7, 256, 256)]
+    [InlineData(1, 512, 128)]
+    [InlineData(7, 1536, 256)]
     [InlineData(40, 512, 256)]
-    [InlineData(9, 512, 384)]
+    [InlineData(9, 512, 768)]
     public void Experts_err_by_what_lies_between_their_products_is_rounded_to(int tokens, int width, int inner)
     {
         using AiterCheckout aiter = AiterCheckout.Open(inStep: true);
         Assert.SkipWhen(aiter.Library.Kernels.FusedExperts.IsEmpty, "This AITER has no gated fp8 experts with scales of blocks.");
         var shape = new AiterFusedExpertsShape(Experts: 4, Choices: 2, width, inner);
-        AiterFusedExperts? experts = AiterFusedExperts.TryCreate(aiter.Library, shape, out ImmutableArray<string> reasons);
+        AiterFusedExperts? experts = AiterFusedExperts.TryCreate(aiter.Library, shape, computeUnits: 1, out ImmutableArray<string> reasons);
         Assert.True(experts is not null, string.Join(' ', reasons));
         var random = new TestRandom(96);
-        log.WriteLine($"{experts.Symbol}, seed {random.Seed}");
+        log.WriteLine($"{experts.SymbolFor(1)}, seed {random.Seed}");
         int groups = width / Block, innerGroups = inner / Block, gate = 2 * inner;
         (byte[] input, double[] x) = Draw(random, tokens * width);
         (byte[] gateUp, double[] w1) = Draw(random, shape.Experts * gate * width);

@@ -51,7 +51,18 @@ public sealed class AiterFusedExpertsTests
                 kernarg.Length),
             kernarg);
         Assert.Equal(new HipDim3(2, 40), AiterFusedExperts.GridOf(shape, 128, arguments));
-        Assert.Equal(["Both widths are multiples of 128, not 7168 and 200."], AiterFusedExperts.Refusals(shape with { Inner = 200 }));
+        Assert.Equal(["Experts have a multiple of 512 inputs and of 128 columns between their products, not 7168 and 200."], AiterFusedExperts.Refusals(shape with { Inner = 200 }));
+        Assert.Equal(["Experts have a multiple of 512 inputs and of 128 columns between their products, not 768 and 256."], AiterFusedExperts.Refusals(shape with { Width = 768 }));
         Assert.Empty(AiterFusedExperts.Refusals(shape));
+        Assert.Equal(["Gate and up of all experts are at most 4294967296 bytes, not 7516192768."], AiterFusedExperts.Refusals(shape with { Inner = 2048 }));
+    }
+
+    [Fact]
+    public void Few_tiles_of_rows_take_narrow_tiles_of_the_inner_width_and_many_wide_ones()
+    {
+        // 8 tiles of rows are 24 or 48 groups: both one round, the narrow one with fewer idle units. 120 are 360 or 720: two rounds of 304, or three.
+        Assert.True(AiterFusedExperts.CostOf(768, 128, tiles: 8, computeUnits: 304).CompareTo(AiterFusedExperts.CostOf(768, 256, tiles: 8, computeUnits: 304)) < 0);
+        Assert.Equal((3, 192), AiterFusedExperts.CostOf(768, 128, tiles: 120, computeUnits: 304));
+        Assert.Equal((2, 248), AiterFusedExperts.CostOf(768, 256, tiles: 120, computeUnits: 304));
     }
 }

@@ -42,10 +42,12 @@ internal sealed class HipGpu : IDevice
         _packer = new HipWeightPacker(this);
         ShufflesWeights = allowFp8Activations && aiter is { Kernels: { Target: "gfx942" } kernels } && !(kernels.ScaledGemm.IsEmpty && kernels.FusedExperts.IsEmpty);
         _blas = blas;
-        Kernels = new HipKernels(Library, blas);
+        var ops = new HipKernels(Library, blas);
+        Kernels = ops;
         var attention = new HipAttentionKernels(this);
         AttentionKernels = attention;
         _aiter = new AiterAttentionKernels(attention, aiter, aiterAbsence, allowFp8Activations) { Choice = choice, TimesCache = times };
+        Experts = new AiterExperts(this, ops, aiter, aiterAbsence, allowFp8Activations) { Choice = choice, TimesCache = times };
         SamplingKernels = new HipSamplingKernels(Library);
     }
 
@@ -89,6 +91,9 @@ internal sealed class HipGpu : IDevice
     /// <summary>Lanes of a wave: 64 or 32.</summary>
     public int WaveSize => _device.Info.WaveSize;
 
+    /// <summary>AITER's kernels for the experts of mixtures.</summary>
+    internal AiterExperts Experts { get; }
+
     public IKernels Kernels { get; }
 
     public IAttentionKernels AttentionKernels { get; }
@@ -109,6 +114,13 @@ internal sealed class HipGpu : IDevice
     bool IDevice.HasAiter => _aiter.HasLibrary;
 
     KernelProvider IDevice.ProviderOf(AiterPrimitive primitive, AttentionSpec spec) => _aiter.ProviderOf(primitive, spec);
+
+    IFusedExperts? IDevice.FuseExperts(
+        MoeRouting routing, ReadOnlySpan<WeightSource> gateUp, ReadOnlySpan<WeightSource> down, ActivationKind activation, out IReadOnlyList<string> reasons) =>
+        Experts.Fuse(routing, gateUp, down, activation, out reasons);
+
+    /// <summary>How weights are packed.</summary>
+    internal HipWeightLayout LayoutOf(ReadOnlySpan<WeightSource> members) => _packer.LayoutOf(members);
 
     /// <inheritdoc/>
     public DeviceBuffer Allocate(long sizeBytes)

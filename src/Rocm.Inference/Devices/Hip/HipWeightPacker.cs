@@ -44,7 +44,8 @@ internal sealed class HipWeightPacker(HipGpu gpu) : IDisposable
         }
     }
 
-    private HipWeightLayout LayoutOf(ReadOnlySpan<WeightSource> members)
+    /// <summary>How weights are packed.</summary>
+    public HipWeightLayout LayoutOf(ReadOnlySpan<WeightSource> members)
     {
         HipWeightLayout layout = HipWeightLayout.Of(members);
         return gpu.ShufflesWeights && HipShuffledRows.CanHold(members) ? layout.Shuffled() : layout;

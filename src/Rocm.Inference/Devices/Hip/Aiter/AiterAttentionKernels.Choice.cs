@@ -53,7 +53,7 @@ internal sealed partial class AiterAttentionKernels
 
         // Not disposed of: it shares the library. Its tables of scales are its own.
         var always = new AiterAttentionKernels(_own, _library, "", allowFp8Activations: _fp8Refusals.IsEmpty) { LatentBudgetBytes = LatentBudgetBytes };
-        var tuner = new AiterTuner(_own.Gpu, _own, TimesCache, Clock);
+        var tuner = new AiterTuner(_own.Gpu, _own, new KernelTimesStore(TimesCache, Clock));
         try
         {
             _times.TryAdd(shape, tuner.Times(primitive, spec, limits, blockSize, always, fingerprint, cancellationToken));

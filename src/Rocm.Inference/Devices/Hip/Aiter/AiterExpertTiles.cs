@@ -75,24 +75,6 @@ internal sealed class AiterExpertTiles(KernelLibrary library)
 
         /// <summary>Rows of a tile.</summary>
         public required int TileRows { get; init; }
-
-        /// <summary>Takes the tables from the arena.</summary>
-        /// <param name="context">Whose arena.</param>
-        /// <param name="assignments">Tokens times choices of each.</param>
-        /// <param name="numExperts">Experts in all.</param>
-        /// <param name="tileRows">Rows of a tile.</param>
-        public static Tables Take(DeviceContext context, int assignments, int numExperts, int tileRows)
-        {
-            int tiles = MaxTiles(assignments, numExperts, tileRows);
-            return new Tables
-            {
-                Rows = context.Scratch(DType.I32, (long)tiles * tileRows),
-                Weights = context.Scratch(DType.F32, (long)tiles * tileRows),
-                Experts = context.Scratch(DType.I32, tiles),
-                RowCount = context.Scratch(DType.I32, 1),
-                TileRows = tileRows,
-            };
-        }
     }
 
     // The kernel's arguments, field by field.

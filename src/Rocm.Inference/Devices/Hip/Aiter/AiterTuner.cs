@@ -5,15 +5,13 @@ using Rocm.Inference.Native.Kernels;
 namespace Rocm.Inference.Devices.Hip.Aiter;
 
 /// <summary>
-/// Times AITER's kernels and this library's at the steps that a session can make, on made-up operands, or finds the times of an earlier session. An entry of
-/// the cache is keyed by all that decides times: the device, the driver, the code of both kernels and the shape. What another process has put there meanwhile
-/// wins, so that all choose alike from then on; a damaged entry is measured anew.
+/// Times AITER's kernels and this library's at the steps that a session can make, on made-up operands, or finds the times of an earlier session, by all that
+/// decides times: the device, the driver, the code of both kernels and the shape.
 /// </summary>
 /// <param name="gpu">The device.</param>
 /// <param name="own">This library's kernels.</param>
-/// <param name="cache">Where times are kept; null: nowhere.</param>
-/// <param name="clock">Microseconds of enqueued work; null: by events of the stream.</param>
-internal sealed class AiterTuner(HipGpu gpu, IAttentionKernels own, CodeObjectCache? cache, Func<HipContext, Action, double>? clock)
+/// <param name="store">Where times are found and kept.</param>
+internal sealed class AiterTuner(HipGpu gpu, IAttentionKernels own, KernelTimesStore store)
 {
     // Version of what is measured and how.
     private const string Method = "attention times 1";
@@ -35,13 +33,9 @@ internal sealed class AiterTuner(HipGpu gpu, IAttentionKernels own, CodeObjectCa
     internal KernelTimes Times(
         AiterPrimitive primitive, AttentionSpec spec, in BatchLimits limits, int blockSize, IAttentionKernels aiter, string fingerprint, CancellationToken cancellationToken)
     {
-        CodeObjectKey key = KeyOf(primitive, spec, limits, blockSize, fingerprint);
-        if (Find(key) is { } known) return known;
-        KernelTimes measured = Measure(primitive, spec, limits, blockSize, aiter, cancellationToken);
-        if (cache is null) return measured;
-        if (Find(key) is { } other) return other;
-        cache.Write(key, measured.ToBytes());
-        return measured;
+        BatchLimits largest = limits;
+        return store.Times(
+            KeyOf(primitive, spec, limits, blockSize, fingerprint), () => Measure(primitive, spec, largest, blockSize, aiter, cancellationToken));
     }
 
     /// <summary>The steps that are timed: rows by powers of 2, lengths by powers of 4; prompts are one row.</summary>
@@ -63,8 +57,6 @@ internal sealed class AiterTuner(HipGpu gpu, IAttentionKernels own, CodeObjectCa
         for (long size = first; size < last; size *= step) yield return (int)size;
         yield return last;
     }
-
-    private KernelTimes? Find(CodeObjectKey key) => cache?.TryRead(key) is { } bytes ? KernelTimes.Read(bytes) : null;
 
     private CodeObjectKey KeyOf(AiterPrimitive primitive, AttentionSpec spec, in BatchLimits limits, int blockSize, string fingerprint)
     {
@@ -92,29 +84,9 @@ internal sealed class AiterTuner(HipGpu gpu, IAttentionKernels own, CodeObjectCa
         {
             cancellationToken.ThrowIfCancellationRequested();
             trial.Prepare(context, rows, length);
-            times.Add(new KernelTime(rows, length, Best(context, () => trial.Run(aiter, context, rows, length)), Best(context, () => trial.Run(own, context, rows, length))));
+            times.Add(new KernelTime(rows, length, store.Best(context, () => trial.Run(aiter, context, rows, length)), store.Best(context, () => trial.Run(own, context, rows, length))));
         }
 
         return new KernelTimes(times);
-    }
-
-    /// <summary>The shortest of some runs: what disturbs a run only makes it longer. The first, which loads the kernel, does not count.</summary>
-    private double Best(HipContext context, Action work)
-    {
-        if (clock is null) return Time(context, work);
-        work();
-        context.Synchronize();
-        double best = double.PositiveInfinity;
-        for (int i = 0; i < LaunchTimer.NumRuns; i++) best = Math.Min(best, clock(context, work));
-        return best;
-    }
-
-    private static double Time(HipContext context, Action work)
-    {
-        const double MicrosecondsPerMillisecond = 1000;
-        using var timer = new LaunchTimer(context);
-        do work();
-        while (timer.IsToRunAgain());
-        return timer.Milliseconds * MicrosecondsPerMillisecond;
     }
 }

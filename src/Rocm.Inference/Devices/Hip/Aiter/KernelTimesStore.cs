@@ -1,0 +1,45 @@
+using Rocm.Inference.Native.Kernels;
+
+namespace Rocm.Inference.Devices.Hip.Aiter;
+
+/// <summary>
+/// Times work that is enqueued, and finds and keeps the tables. An entry of the cache is keyed by all that decides times. What another process has put there
+/// meanwhile wins, so that all choose alike from then on; a damaged entry is measured anew.
+/// </summary>
+/// <param name="cache">Where times are kept; null: nowhere.</param>
+/// <param name="clock">Microseconds of enqueued work; null: by events of the stream.</param>
+internal sealed class KernelTimesStore(CodeObjectCache? cache, Func<HipContext, Action, double>? clock)
+{
+    /// <summary>The table of a key, found or measured.</summary>
+    public KernelTimes Times(CodeObjectKey key, Func<KernelTimes> measure)
+    {
+        if (Find(key) is { } known) return known;
+        KernelTimes measured = measure();
+        if (cache is null) return measured;
+        if (Find(key) is { } other) return other;
+        cache.Write(key, measured.ToBytes());
+        return measured;
+    }
+
+    /// <summary>The shortest of some runs: what disturbs a run only makes it longer. The first, which loads the kernel, does not count.</summary>
+    public double Best(HipContext context, Action work)
+    {
+        if (clock is null) return Time(context, work);
+        work();
+        context.Synchronize();
+        double best = double.PositiveInfinity;
+        for (int i = 0; i < LaunchTimer.NumRuns; i++) best = Math.Min(best, clock(context, work));
+        return best;
+    }
+
+    private KernelTimes? Find(CodeObjectKey key) => cache?.TryRead(key) is { } bytes ? KernelTimes.Read(bytes) : null;
+
+    private static double Time(HipContext context, Action work)
+    {
+        const double MicrosecondsPerMillisecond = 1000;
+        using var timer = new LaunchTimer(context);
+        do work();
+        while (timer.IsToRunAgain());
+        return timer.Milliseconds * MicrosecondsPerMillisecond;
+    }
+}

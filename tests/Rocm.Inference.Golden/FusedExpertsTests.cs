@@ -50,19 +50,19 @@ public sealed class FusedExpertsTests : IDisposable
         GoldenCheckpoint.Load("qwen3-moe").WriteTo(_folder, GoldenWeights.BFloat16);
         int[] tokens = [.. Enumerable.Range(1, NumTokens)];
         using var apart = new ModelSession(_device, _folder, NumTokens, DType.F32);
-        apart.Forward(tokens[..^1], 0, NumTokens - 2);
+        apart.Forward(tokens.AsSpan(..^1), 0, NumTokens - 2);
         float[] expected = apart.Forward(tokens, NumTokens - 1, NumTokens - 1)[0];
 
         var fusing = new FusingDevice(_device, minTokens: NumTokens + 1, 0);
         using var left = new ModelSession(fusing, _folder, NumTokens, DType.F32);
         Assert.Equal(apart.ScratchBytes, left.ScratchBytes);
-        left.Forward(tokens[..^1], 0, NumTokens - 2);
+        left.Forward(tokens.AsSpan(..^1), 0, NumTokens - 2);
         Assert.Equal(expected, left.Forward(tokens, NumTokens - 1, NumTokens - 1)[0]);
         Assert.Equal(0, fusing.NumRuns);
 
         var prompts = new FusingDevice(_device, minTokens: 2, 0);
         using var both = new ModelSession(prompts, _folder, NumTokens, DType.F32);
-        both.Forward(tokens[..^1], 0, NumTokens - 2);
+        both.Forward(tokens.AsSpan(..^1), 0, NumTokens - 2);
         int runs = prompts.NumRuns;
         both.Forward(tokens, NumTokens - 1, NumTokens - 1);
         Assert.True(runs > 0);

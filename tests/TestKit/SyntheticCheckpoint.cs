@@ -45,6 +45,16 @@ internal sealed class SyntheticCheckpoint
         return checkpoint;
     }
 
+    /// <summary>Qwen 3 with 8 experts of whole blocks.</summary>
+    public static SyntheticCheckpoint Qwen3Moe(ulong seed)
+    {
+        var checkpoint = new SyntheticCheckpoint(
+            "qwen3-moe", seed, ("hidden_size", 512), ("intermediate_size", 256), ("moe_intermediate_size", 256), ("head_dim", 64), ("num_experts_per_tok", 2));
+        checkpoint.Ends();
+        for (int layer = 0; layer < checkpoint.Int("num_hidden_layers"); layer++) checkpoint.Qwen3MoeLayer($"model.layers.{layer}.");
+        return checkpoint;
+    }
+
     /// <summary>Writes the checkpoint with its layers' projections in blocks of 8-bit floats to one folder, and the numbers that this gives as F32 to another.</summary>
     /// <param name="quantized">Receives the 8-bit form.</param>
     /// <param name="plain">Receives the plain form.</param>
@@ -103,6 +113,19 @@ internal sealed class SyntheticCheckpoint
 
     private void Qwen3Layer(string prefix)
     {
+        Qwen3Attention(prefix);
+        Mlp(prefix + "mlp.", Int("intermediate_size"));
+    }
+
+    private void Qwen3MoeLayer(string prefix)
+    {
+        Qwen3Attention(prefix);
+        Matrix(prefix + "mlp.gate", Int("num_experts"), Hidden);
+        for (int e = 0; e < Int("num_experts"); e++) Mlp($"{prefix}mlp.experts.{e}.", Int("moe_intermediate_size"));
+    }
+
+    private void Qwen3Attention(string prefix)
+    {
         int head = Int("head_dim"), kv = Int("num_key_value_heads") * head;
         Norms(prefix);
         Matrix(prefix + "self_attn.q_proj", Heads * head, Hidden);
@@ -111,7 +134,6 @@ internal sealed class SyntheticCheckpoint
         Matrix(prefix + "self_attn.o_proj", Hidden, Heads * head);
         Norm(prefix + "self_attn.q_norm", head);
         Norm(prefix + "self_attn.k_norm", head);
-        Mlp(prefix + "mlp.", Int("intermediate_size"));
     }
 
     private void DeepSeekLayer(string prefix, bool dense)

@@ -19,7 +19,8 @@ internal enum ActivationKind
 /// <summary>
 /// Ops of a model besides attention and sampling. T is the number of tokens of the step. Activations are
 /// <see cref="IDevice.ActivationDType"/>; outer dimensions may be strided, the innermost is contiguous. A row's arithmetic does not
-/// depend on T or on the other rows: the same row gives the same bits in any batch.
+/// depend on T or on the other rows: the same row gives the same bits in any batch. <see cref="IFusedExperts"/>, which may stand for some of these ops, does not
+/// promise that.
 /// </summary>
 internal interface IKernels
 {

@@ -70,7 +70,9 @@ internal sealed unsafe class EmulatedGpu
     /// <param name="target">The architecture.</param>
     /// <param name="use">Which products it takes.</param>
     /// <param name="delay">How long each of its products takes at least.</param>
-    public static HipGpu CreateWithBlas(string target, HipBlasLtUse use, TimeSpan delay, out BlasLinear blas)
+    /// <param name="blas">What a GPU asks for its products.</param>
+    /// <param name="search">The status that its searches for kernels answer.</param>
+    public static HipGpu CreateWithBlas(string target, HipBlasLtUse use, TimeSpan delay, out BlasLinear blas, int search = 0)
     {
         HipDevice device = Instance.Device(target);
         string folder = Path.Combine(Instance._folder, "blas");
@@ -78,6 +80,7 @@ internal sealed unsafe class EmulatedGpu
             ?? throw new InvalidOperationException(reason);
         nint library = NativeLibrary.Load(Path.Combine(folder, "libhipblaslt.so.0"));
         ((delegate* unmanaged<int, void>)NativeLibrary.GetExport(library, "gfxemuSetBlasDelay"))((int)delay.TotalMilliseconds);
+        ((delegate* unmanaged<int, void>)NativeLibrary.GetExport(library, "gfxemuSetBlasSearch"))(search);
         blas = new BlasLinear(context, use);
         return new HipGpu(device, Instance._compiler, blas: blas);
     }

@@ -41,7 +41,7 @@ internal sealed unsafe class HipBlasLtLinear : IDisposable
     /// <param name="type">Elements of x and w.</param>
     /// <param name="outputType">Elements of y.</param>
     /// <param name="maxWorkspaceBytes">Scratch memory that may be asked for.</param>
-    /// <returns>Null when the library has no kernel for it within the workspace.</returns>
+    /// <returns>Null when the library has no kernel for it within the workspace: it finds none, or its search for one fails, which real versions do instead.</returns>
     internal static HipBlasLtLinear? TryPlan(HipBlasLtContext context, in HipBlasLtShape shape, HipDataType type, HipDataType outputType, long maxWorkspaceBytes)
     {
         var plan = new HipBlasLtLinear(context);
@@ -118,11 +118,8 @@ internal sealed unsafe class HipBlasLtLinear : IDisposable
             HipBlasLtApi.hipblasLtMatmulPreferenceSetAttribute(preference, MaxWorkspaceBytes, &workspace, sizeof(ulong)), device);
         HipBlasLtHeuristicResult best;
         int found = 0;
-        HipBlasLtStatus.ThrowIfFailed(
-            HipBlasLtApi.hipblasLtMatmulAlgoGetHeuristic(
-                _context.Handle, _descriptor, _weight, _input, _output, _output, preference, 1, &best, &found),
-            device);
-        if (found < 1 || best.State != HipBlasLtStatus.Success) return false;
+        int searched = HipBlasLtApi.hipblasLtMatmulAlgoGetHeuristic(_context.Handle, _descriptor, _weight, _input, _output, _output, preference, 1, &best, &found);
+        if (searched != HipBlasLtStatus.Success || found < 1 || best.State != HipBlasLtStatus.Success) return false;
         (_algorithm, WorkspaceBytes) = (best.Algorithm, (long)best.WorkspaceBytes);
         return true;
     }

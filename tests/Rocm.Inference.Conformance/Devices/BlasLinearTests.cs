@@ -55,10 +55,20 @@ public sealed class BlasLinearTests
         }
     }
 
-    private static HipGpu Open(HipBlasLtUse use, TimeSpan delay, out BlasLinear blas)
+    [Fact]
+    public void A_search_for_a_kernel_that_fails_leaves_the_product_to_the_librarys_own()
+    {
+        const int NotSupported = 7;
+        using HipGpu gpu = Open(HipBlasLtUse.Always, TimeSpan.Zero, out BlasLinear blas, NotSupported);
+        using var tensors = new PoisonedTensors(gpu);
+        Multiply(tensors, new TestRandom(930), 256, 64, DType.BF16);
+        Assert.Equal(0, blas.NumProducts);
+    }
+
+    private static HipGpu Open(HipBlasLtUse use, TimeSpan delay, out BlasLinear blas, int search = 0)
     {
         Assert.SkipWhen(EmulatedGpu.Missing is not null, EmulatedGpu.Missing ?? "");
-        return EmulatedGpu.CreateWithBlas(EmulatedGpu.Gfx1100, use, delay, out blas);
+        return EmulatedGpu.CreateWithBlas(EmulatedGpu.Gfx1100, use, delay, out blas, search);
     }
 
     private static void Multiply(PoisonedTensors tensors, TestRandom random, int rows, int k, DType output, bool accumulate = false, bool hasBias = false)

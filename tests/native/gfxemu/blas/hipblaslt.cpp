@@ -20,6 +20,7 @@ struct Algorithm { uint64_t data[2]; size_t workspace; };
 struct Heuristic { Algorithm algorithm; size_t workspace; int state; float waves; int reserved[4]; };
 
 int delay = 0;
+int search = Success;
 
 std::vector<float> read(const void *at, const Layout &l) {
   size_t count = (l.columns - 1) * l.leading + l.rows;
@@ -60,6 +61,9 @@ int write(void *to, const Layout &l, uint64_t column, const std::vector<double> 
 // Milliseconds that every product takes from now on.
 API void gfxemuSetBlasDelay(int milliseconds) { delay = milliseconds; }
 
+// What the search for a kernel answers from now on.
+API void gfxemuSetBlasSearch(int status) { search = status; }
+
 API int hipblasLtCreate(void **handle) { *handle = new char; return Success; }
 API int hipblasLtDestroy(void *handle) { delete (char *)handle; return Success; }
 API int hipblasLtGetVersion(void *, int *version) { *version = 1000; return Success; }
@@ -85,8 +89,8 @@ API int hipblasLtMatmulPreferenceDestroy(void *preference) { delete (char *)pref
 API int hipblasLtMatmulPreferenceSetAttribute(void *, int attribute, const void *, size_t bytes) { return attribute == 1 && bytes == 8 ? Success : InvalidValue; }
 API int hipblasLtMatmulAlgoGetHeuristic(void *, void *, void *, void *, void *, void *, void *, int, Heuristic *result, int *found) {
   *result = {};
-  *found = 1;
-  return Success;
+  *found = search == Success;
+  return search;
 }
 API int hipblasLtMatmul(void *, void *descriptor, const float *alpha, const void *a, void *a_layout, const void *b, void *b_layout, const float *beta, const void *, void *,
                         void *d, void *d_layout, const Algorithm *, void *, size_t, void *stream) {

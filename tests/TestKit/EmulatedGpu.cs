@@ -11,12 +11,18 @@ namespace Rocm.Inference.TestKit;
 
 /// <summary>
 /// tests/native/gfxemu as this process's HIP runtime: device 0 is a gfx942, device 1 a gfx1100. Registers, LDS and fresh memory start as NaN, accesses
-/// are checked against the live allocations, and LDS races are faults. Code that hipRTC compiled is kept beside the emulator's build.
+/// are checked against the live allocations, and LDS races are faults. Code that hipRTC compiled is kept beside the emulator's build. Another HIP runtime
+/// takes its place where <see cref="OtherVariable"/> names its folder: a second emulator, or ROCm's on a GPU of one of these targets.
 /// </summary>
 internal sealed unsafe class EmulatedGpu
 {
     public const string Gfx942 = "gfx942";
     public const string Gfx1100 = "gfx1100";
+
+    /// <summary>Environment variable with the folder of a libamdhip64 and libhiprtc to run tests of ops on in place of gfxemu.</summary>
+    public const string OtherVariable = "ROCM_INFERENCE_TEST_HIP";
+
+    private static readonly string? s_other = Environment.GetEnvironmentVariable(OtherVariable) is { Length: > 0 } folder ? folder : null;
 
     // One runtime for the process, as HIP has it.
     private static readonly Lazy<EmulatedGpu> Loaded = new(() => new EmulatedGpu());
@@ -29,7 +35,7 @@ internal sealed unsafe class EmulatedGpu
     private EmulatedGpu()
     {
         string root = Path.Combine(RepositoryPaths.Root, "tests", "native", "gfxemu");
-        string folder = Execute("/bin/bash", Path.Combine(root, "build.sh")).Trim();
+        string folder = s_other ?? Execute("/bin/bash", Path.Combine(root, "build.sh")).Trim();
         _folder = folder;
         _library = NativeLibrary.Load(Path.Combine(folder, "libamdhip64.so.6"));
         foreach ((string name, string value) in ((string, string)[])[("arch", $"{Gfx942},{Gfx1100}"), ("poison", "1"), ("races", "1")]) Set(name, value);
@@ -43,10 +49,15 @@ internal sealed unsafe class EmulatedGpu
 
     /// <summary>Why there is no emulated GPU here, or null.</summary>
     public static string? Missing { get; } =
-        !OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64 ? "The emulated GPU is built for Linux on x64 only."
+        s_other is not null ? null
+        : !OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64 ? "The emulated GPU is built for Linux on x64 only."
         : Find(Environment.GetEnvironmentVariable("CXX") ?? "g++") is null ? "No g++ on PATH to build the emulated GPU with."
         : Find("clang++-19") is null ? "No clang++-19 on PATH (Debian: clang-19, lld-19) to compile kernels for AMD GPUs with."
         : null;
+
+    /// <summary>Why there is no GPU of an architecture here, or null.</summary>
+    public static string? MissingOf(string target) =>
+        Missing ?? (Instance._runtime.Devices.Any(device => device.Target == target) ? null : $"The HIP runtime that {OtherVariable} names has no {target}.");
 
     /// <summary>Counts the native objects of every device made here.</summary>
     public HandleLedger Ledger { get; } = new();
@@ -85,9 +96,10 @@ internal sealed unsafe class EmulatedGpu
         return new HipGpu(device, Instance._compiler, blas: blas);
     }
 
-    /// <summary>Sets an option of the emulator; see its README.</summary>
+    /// <summary>Sets an option of the emulator; see its README. Another runtime is told nothing.</summary>
     public void Set(string name, string value)
     {
+        if (s_other is not null) return;
         byte[] n = System.Text.Encoding.UTF8.GetBytes(name + '\0'), v = System.Text.Encoding.UTF8.GetBytes(value + '\0');
         fixed (byte* pn = n, pv = v)
         {

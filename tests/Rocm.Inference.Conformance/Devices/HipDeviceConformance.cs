@@ -13,7 +13,8 @@ internal static class HipDevices
 
     public static IDevice Create(string target)
     {
-        Assert.SkipWhen(EmulatedGpu.Missing is not null, EmulatedGpu.Missing ?? "");
+        string? missing = EmulatedGpu.MissingOf(target);
+        Assert.SkipWhen(missing is not null, missing ?? "");
         return EmulatedGpu.Create(target);
     }
 }

@@ -1,11 +1,37 @@
 #include "device_memory.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 namespace gfxemu {
 namespace {
 
 constexpr u64 Page = 4096, Gap = 65536;
+
+// From here on memory is filled by pages that are shared until they are written: caches of many gigabytes of which a test uses some blocks.
+constexpr u64 SharedFrom = 1ull << 28, SharedPiece = 1ull << 24;
+
+// A file of ones; -1 where there can be none.
+int file_of_ones() {
+  static const int file = [] {
+    int fd = memfd_create("gfxemu-ones", 0);
+    if (fd < 0 || ftruncate(fd, SharedPiece)) return -1;
+    void *at = mmap(nullptr, SharedPiece, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (at == MAP_FAILED) return -1;
+    memset(at, 0xff, SharedPiece);
+    munmap(at, SharedPiece);
+    return fd;
+  }();
+  return file;
+}
+
+// Fresh pages of zeros, or of ones.
+bool map_pages(u64 address, u64 bytes, u8 value) {
+  int file = value ? file_of_ones() : -1;
+  if (value && file < 0) return false;
+  int flags = MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED | (value ? 0 : MAP_ANONYMOUS);
+  return mmap((void *)address, bytes, PROT_READ | PROT_WRITE, flags, file, 0) != MAP_FAILED;
+}
 
 u64 reserve(u64 &bytes) {
   for (bytes = 1ull << 44; bytes >= 1ull << 36; bytes >>= 1) {
@@ -37,15 +63,22 @@ u64 DeviceMemory::allocate(u64 bytes, MemoryKind kind, u64 writable_from) {
     a.read = std::make_shared<LineMap>(address, address + bytes);
     a.written = std::make_shared<LineMap>(address, address + bytes);
   }
-  if (poison_ && kind == MemoryKind::Device) fill_poison(address, bytes);
+  // All ones: not a number as f32, f16 and bf16, and minus one as an integer.
+  if (poison_ && kind == MemoryKind::Device) fill(address, bytes, 0xff);
   if (kind == MemoryKind::Device) used_ += bytes;
   allocations_.emplace(address, std::move(a));
   snapshot_.reset();
   return address;
 }
 
-// All ones: not a number as f32, f16 and bf16, and minus one as an integer.
-void DeviceMemory::fill_poison(u64 address, u64 bytes) const { memset((void *)address, 0xff, bytes); }
+void DeviceMemory::fill(u64 address, u64 bytes, u8 value) const {
+  u64 end = address + bytes, from = (address + Page - 1) & ~(Page - 1);
+  if (bytes >= SharedFrom && address >= reserved_ && end <= end_ && (value == 0 || value == 0xff)) {
+    memset((void *)address, value, from - address);
+    for (address = from; end - address >= SharedPiece && map_pages(address, SharedPiece, value);) address += SharedPiece;
+  }
+  memset((void *)address, value, end - address);
+}
 
 bool DeviceMemory::adopt(u64 address, u64 bytes) {
   std::lock_guard hold(lock_);
@@ -61,10 +94,8 @@ bool DeviceMemory::release(u64 address) {
   std::lock_guard hold(lock_);
   auto it = allocations_.find(address);
   if (it == allocations_.end()) return false;
-  if (it->second.mapped) {
-    madvise((void *)address, it->second.mapped, MADV_DONTNEED);
-    mprotect((void *)address, it->second.mapped, PROT_NONE);
-  }
+  // Its addresses stay reserved, its pages go.
+  if (it->second.mapped) mmap((void *)address, it->second.mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
   if (it->second.kind == MemoryKind::Device) used_ -= it->second.bytes;
   allocations_.erase(it);
   snapshot_.reset();

@@ -33,7 +33,8 @@ class DeviceMemory {
   u64 used() const;
   std::shared_ptr<const AddressSpace> snapshot(bool fresh_lines);
   size_t live() const;
-  void fill_poison(u64 address, u64 bytes) const;
+  // Sets every byte.
+  void fill(u64 address, u64 bytes, u8 value) const;
   bool poisons() const { return poison_; }
   void set_poison(bool on) { poison_ = on; }
   void set_count_lines(bool on);

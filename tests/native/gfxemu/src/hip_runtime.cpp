@@ -158,7 +158,7 @@ int Runtime::set(const Node &n) {
     say(last_fault);
     return InvalidValue;
   }
-  if (n.width == 1) memset(n.to, (int)n.value, n.bytes);
+  if (n.width == 1) memory->fill((u64)n.to, n.bytes, (u8)n.value);
   else if (n.width == 2) std::fill_n((u16 *)n.to, n.bytes, (u16)n.value);
   else std::fill_n((u32 *)n.to, n.bytes, n.value);
   return Success;

@@ -11,7 +11,7 @@ namespace Rocm.Inference.TestKit;
 
 /// <summary>
 /// tests/native/gfxemu as this process's HIP runtime: device 0 is a gfx942, device 1 a gfx1100. Registers, LDS and fresh memory start as NaN, accesses
-/// are checked against the live allocations, and LDS races are faults. Code that hipRTC compiled is kept beside the emulator's build. Another HIP runtime
+/// are checked against the live allocations, LDS races are faults, and work runs as late as it may. Code that hipRTC compiled is kept beside the emulator's build. Another HIP runtime
 /// takes its place where <see cref="OtherVariable"/> names its folder: a second emulator, or ROCm's on a GPU of one of these targets.
 /// </summary>
 internal sealed unsafe class EmulatedGpu
@@ -38,7 +38,7 @@ internal sealed unsafe class EmulatedGpu
         string folder = s_other ?? Execute("/bin/bash", Path.Combine(root, "build.sh")).Trim();
         _folder = folder;
         _library = NativeLibrary.Load(Path.Combine(folder, "libamdhip64.so.6"));
-        foreach ((string name, string value) in ((string, string)[])[("arch", $"{Gfx942},{Gfx1100}"), ("poison", "1"), ("races", "1")]) Set(name, value);
+        foreach ((string name, string value) in ((string, string)[])[("arch", $"{Gfx942},{Gfx1100}"), ("poison", "1"), ("races", "1"), ("lazy", "1")]) Set(name, value);
         _runtime = HipRuntime.Load(folder, Ledger);
         var cache = new CodeObjectCache(Path.Combine(root, ".cache", "kernels"));
         _compiler = new RuntimeKernelCompiler(HiprtcCompiler.Load(_runtime.LibraryPath, _runtime.Version), cache);

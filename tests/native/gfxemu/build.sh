@@ -22,7 +22,7 @@ jobs=${GFXEMU_BUILD_JOBS:-$(nproc)}
 "$compiler" "${flags[@]}" -x c++-header src/standard.h -o "$out/obj/standard.h.gch"
 cp src/standard.h "$out/obj/standard.h"
 unit() { local name=$1; shift; printf '#include "%s.cpp"\n' "$@" > "$out/obj/$name.cpp"; }
-unit hip hip_runtime hip_error hip_device hip_memory hip_stream hip_graph hip_module control_api opcodes_gfx11
+unit hip hip_runtime stream_queue hip_error hip_device hip_memory hip_stream hip_graph hip_module control_api opcodes_gfx11
 unit decoding decode decode_scalar decode_vector decode_memory opcodes opcodes_gfx9 memory_names print
 unit running msgpack code_object device_memory address_space atomics numeric wave worker_pool launch executor valu modifiers
 { ls "$out"/obj/*.cpp src/ops_*.cpp src/hiprtc.cpp src/listing.cpp; } |

@@ -21,13 +21,15 @@ GFXEMU_API int gfxemuLastFault(char *text, int capacity) {
 }
 
 // Sums since the last reset: launches, waves, workgroups, lines read, lines written, calls of HIP functions, nanoseconds in kernels, then wave-instructions
-// of each class: salu, branch, smem, valu, trans, matrix, lds, load, store, atomic, barrier, wait, other. Answers how many there are.
+// of each class: salu, branch, smem, valu, trans, matrix, lds, load, store, atomic, barrier, wait, other; and the most copies that waited in a stream at once (with the
+// option "lazy"). Answers how many there are.
 GFXEMU_API int gfxemuGetCounters(unsigned long long *values, int capacity) {
   Runtime &rt = Runtime::instance();
   std::lock_guard hold(rt.lock);
   const Counters &c = rt.counters;
   std::vector<u64> all{c.launches, c.kernels.waves, c.kernels.groups, c.lines_read, c.lines_written, c.api_calls, (u64)(c.kernels.seconds * 1e9)};
   all.insert(all.end(), c.kernels.classes, c.kernels.classes + (int)Class::Count);
+  all.push_back(c.most_copies_waiting);
   for (int k = 0; k < capacity && k < (int)all.size(); k++) values[k] = all[(size_t)k];
   return (int)all.size();
 }

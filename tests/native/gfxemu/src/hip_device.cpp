@@ -111,4 +111,4 @@ GFXEMU_API int hipGetDeviceProperties(char *properties, int device) {
 GFXEMU_API int hipDeviceGetStreamPriorityRange(int *least, int *greatest) { GFXEMU_CALL; if (least) *least = 1; if (greatest) *greatest = -1; return 0; }
 GFXEMU_API int hipDeviceCanAccessPeer(int *can, int device, int peer) { GFXEMU_CALL; *can = device != peer; return 0; }
 GFXEMU_API int hipDeviceSynchronize() { GFXEMU_CALL; return rt.done(rt.wait(nullptr, true)); }
-GFXEMU_API int hipDeviceReset() { GFXEMU_CALL; rt.sticky = 0; return 0; }
+GFXEMU_API int hipDeviceReset() { GFXEMU_CALL; rt.drain_all(); rt.sticky = 0; return 0; }

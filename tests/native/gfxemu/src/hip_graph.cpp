@@ -90,7 +90,7 @@ GFXEMU_API int hipGraphLaunch(void *handle, void *stream) {
   if (s->capture) return rt.done(CaptureUnsupported);
   if (rt.sticky) return rt.done(rt.sticky);
   for (auto &n : ((Graph *)handle)->nodes)
-    if (int e = rt.execute(n)) return rt.done(e);
+    if (int e = rt.enqueue(*s, n)) return rt.done(e);
   return 0;
 }
 GFXEMU_API int hipGraphUpload(void *handle, void *) { GFXEMU_CALL; return rt.done(rt.executables.count((Graph *)handle) ? Success : InvalidValue); }

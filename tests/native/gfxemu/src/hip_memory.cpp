@@ -15,13 +15,33 @@ int allocate(Runtime &rt, void **p, size_t bytes, MemoryKind kind, bool in_strea
   if (rt.sticky) return rt.sticky;
   if (!bytes) return Success;
   *p = (void *)rt.memory->allocate(bytes, kind);
+  if (!*p) {
+    // What waits to be freed makes room.
+    rt.drain_all();
+    *p = (void *)rt.memory->allocate(bytes, kind);
+  }
   return *p ? Success : OutOfMemory;
 }
+bool is_allocation(Runtime &rt, void *p, MemoryKind kind) {
+  Allocation a = rt.memory->find((u64)p);
+  return a.address == (u64)p && a.bytes && a.kind == kind;
+}
+// After all work, as the calls that come here wait for it.
 int release(Runtime &rt, void *p, MemoryKind kind) {
   if (!p) return Success;
-  Allocation a = rt.memory->find((u64)p);
-  if (a.address != (u64)p || !a.bytes || a.kind != kind) return InvalidValue;
-  return rt.memory->release((u64)p) ? Success : InvalidValue;
+  rt.drain_all();
+  return is_allocation(rt, p, kind) && rt.memory->release((u64)p) ? Success : InvalidValue;
+}
+int release_in_stream(Runtime &rt, void *p, void *stream) {
+  Stream *s = rt.stream(stream);
+  if (!s) return InvalidHandle;
+  if (s->capture) return CaptureUnsupported;
+  if (!p) return Success;
+  if (!is_allocation(rt, p, MemoryKind::Device)) return InvalidValue;
+  if (rt.sticky) return release(rt, p, MemoryKind::Device);
+  Node n{Node::Free};
+  n.to = p;
+  return rt.enqueue(*s, n);
 }
 Node copy_node(void *to, const void *from, size_t bytes) { Node n{Node::Copy}; n.to = to; n.from = from; n.bytes = bytes; return n; }
 Node set_node(void *to, u32 value, u32 width, size_t count) { Node n{Node::Set}; n.to = to; n.value = value; n.width = width; n.bytes = count; return n; }
@@ -36,11 +56,7 @@ GFXEMU_API int hipMallocFromPoolAsync(void **p, size_t n, void *, void *stream) 
 GFXEMU_API int hipHostMalloc(void **p, size_t n, unsigned) { GFXEMU_CALL; return rt.done(allocate(rt, p, n, MemoryKind::Pinned, false, nullptr)); }
 GFXEMU_API int hipHostAlloc(void **p, size_t n, unsigned) { GFXEMU_CALL; return rt.done(allocate(rt, p, n, MemoryKind::Pinned, false, nullptr)); }
 GFXEMU_API int hipFree(void *p) { GFXEMU_CALL; return rt.done(release(rt, p, MemoryKind::Device)); }
-GFXEMU_API int hipFreeAsync(void *p, void *stream) {
-  GFXEMU_CALL;
-  Stream *s = rt.stream(stream);
-  return rt.done(!s ? InvalidHandle : s->capture ? CaptureUnsupported : release(rt, p, MemoryKind::Device));
-}
+GFXEMU_API int hipFreeAsync(void *p, void *stream) { GFXEMU_CALL; return rt.done(release_in_stream(rt, p, stream)); }
 GFXEMU_API int hipHostFree(void *p) { GFXEMU_CALL; return rt.done(release(rt, p, MemoryKind::Pinned)); }
 GFXEMU_API int hipHostRegister(void *p, size_t n, unsigned) { GFXEMU_CALL; return rt.done(p && rt.memory->adopt((u64)p, n) ? Success : InvalidValue); }
 GFXEMU_API int hipHostUnregister(void *p) { GFXEMU_CALL; return rt.done(release(rt, p, MemoryKind::Pinned)); }

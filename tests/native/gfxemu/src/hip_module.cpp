@@ -59,6 +59,7 @@ GFXEMU_API int hipModuleLoad(void **m, const char *path) {
 GFXEMU_API int hipModuleUnload(void *handle) {
   GFXEMU_CALL;
   if (!rt.modules.erase((Module *)handle)) return rt.done(InvalidHandle);
+  rt.drain_all();
   for (auto &[name, f] : ((Module *)handle)->functions) delete f;
   delete (Module *)handle;
   return 0;

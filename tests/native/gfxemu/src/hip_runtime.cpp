@@ -26,7 +26,7 @@ Runtime::Runtime() {
   options.threads = (int)std::thread::hardware_concurrency();
   options.budget = 1ull << 34;
   memory = std::make_unique<DeviceMemory>(16ull << 30, false, false);
-  for (const char *name : {"ARCH", "MEM_MB", "DEVICES", "VERSION", "POISON", "RACES", "SLICE", "BUDGET", "THREADS", "LINES", "COUNTERS", "LOG", "FAIL"})
+  for (const char *name : {"ARCH", "MEM_MB", "DEVICES", "VERSION", "POISON", "RACES", "SLICE", "BUDGET", "THREADS", "LINES", "COUNTERS", "LOG", "FAIL", "LAZY"})
     if (const char *value = getenv((std::string("GFXEMU_") + name).c_str())) {
       std::string lower = name;
       for (char &c : lower) c = (char)tolower(c);
@@ -56,6 +56,7 @@ bool Runtime::set_option(const std::string &name, const std::string &value) {
   else if (name == "budget") options.budget = number();
   else if (name == "threads") options.threads = std::max(1, (int)number());
   else if (name == "lines") { count_lines = number(); memory->set_count_lines(count_lines); }
+  else if (name == "lazy") { lazy = number(); if (!lazy) drain_all(); }
   else if (name == "counters") counter_file = value;
   else if (name == "log") log = (int)number();
   else if (name == "fail") return read_script(value);
@@ -109,6 +110,8 @@ int Runtime::wait(void *handle, bool device_wide) {
     if (s->capture) s->invalidated = true;
     return CaptureUnsupported;
   }
+  if (device_wide) drain_all();
+  else drain(*s);
   return sticky;
 }
 
@@ -121,47 +124,7 @@ int Runtime::submit(void *handle, Node node) {
     return Success;
   }
   if (s == &null_stream && global_captures && (u64)handle != 2) return CaptureImplicit;
-  if (sticky) return sticky;
-  return execute(node);
-}
-
-int Runtime::execute(const Node &n) {
-  switch (n.kind) {
-    case Node::Launch: return launch(n);
-    case Node::Copy: return copy(n.to, n.from, n.bytes);
-    case Node::Set: return set(n);
-    case Node::Host: n.callback(n.user); return Success;
-    case Node::Copy2D:
-      for (u64 r = 0; r < n.rows; r++)
-        if (int e = copy((char *)n.to + r * n.to_pitch, (const char *)n.from + r * n.from_pitch, n.bytes)) return e;
-      return Success;
-  }
-  return Unknown;
-}
-
-int Runtime::copy(void *to, const void *from, u64 bytes) {
-  if (!bytes) return Success;
-  if (!to || !from) return InvalidValue;
-  if (!memory->contains(to, bytes) || !memory->contains(from, bytes)) {
-    last_fault = format("copy of %llu bytes from %p to %p leaves its allocation", (unsigned long long)bytes, from, to);
-    say(last_fault);
-    return InvalidValue;
-  }
-  memmove(to, from, bytes);
-  return Success;
-}
-
-int Runtime::set(const Node &n) {
-  if (!n.bytes) return Success;
-  if (!n.to || !memory->contains(n.to, n.bytes * n.width)) {
-    last_fault = format("memset of %llu bytes at %p leaves its allocation", (unsigned long long)(n.bytes * n.width), n.to);
-    say(last_fault);
-    return InvalidValue;
-  }
-  if (n.width == 1) memory->fill((u64)n.to, n.bytes, (u8)n.value);
-  else if (n.width == 2) std::fill_n((u16 *)n.to, n.bytes, (u16)n.value);
-  else std::fill_n((u32 *)n.to, n.bytes, n.value);
-  return Success;
+  return enqueue(*s, std::move(node));
 }
 
 int Runtime::prepare_launch(Node &n, void **parameters, void **extra) {

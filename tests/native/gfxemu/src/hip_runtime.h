@@ -4,6 +4,7 @@
 #include "launch.h"
 
 #include <algorithm>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -29,9 +30,16 @@ struct Function {
   Module *module;
 };
 
+// The point of a stream that an event was recorded at.
+struct Moment {
+  struct Stream *stream;
+  bool done = false;
+  double at = 0;
+};
+
 // One piece of work; kernels keep a copy of their arguments.
 struct Node {
-  enum Kind { Launch, Copy, Set, Host, Copy2D } kind;
+  enum Kind { Launch, Copy, Set, Host, Copy2D, Free, Record, Wait } kind;
   explicit Node(Kind k) : kind(k) {}
   const Function *function = nullptr;
   Size3 grid, block;
@@ -43,6 +51,7 @@ struct Node {
   u32 value = 0, width = 0;
   void (*callback)(void *) = nullptr;
   void *user = nullptr;
+  std::shared_ptr<Moment> moment;
 };
 struct Graph { std::vector<Node> nodes; };
 
@@ -52,16 +61,17 @@ struct Stream {
   std::shared_ptr<Graph> capture;
   bool origin = false, invalidated = false;
   int mode = 0;
+  std::deque<Node> queue;           // with the option "lazy": what nobody has waited for
+  bool blocking() const { return !(flags & 1); }
 };
 struct Event {
   u32 flags = 0;
-  double at = 0;
-  bool recorded = false;
+  std::shared_ptr<Moment> moment;   // null before it is recorded
   std::shared_ptr<Graph> capture;
 };
 
 struct Counters {
-  u64 launches = 0, lines_read = 0, lines_written = 0, api_calls = 0;
+  u64 launches = 0, lines_read = 0, lines_written = 0, api_calls = 0, most_copies_waiting = 0;
   LaunchCounts kernels;
 };
 
@@ -76,9 +86,14 @@ class Runtime {
   // Sets an option by its name in lower case, without GFXEMU_; false when it is unknown or malformed.
   bool set_option(const std::string &name, const std::string &value);
 
-  // Runs a node, or adds it to the graph that the stream captures.
+  // Runs a node, or adds it to the graph that the stream captures, or to the stream's queue.
   int submit(void *stream, Node node);
-  int execute(const Node &node);
+  // The same for what is not captured.
+  int enqueue(Stream &stream, Node node);
+  // Runs what waits in queues: of a stream, as far as a moment or one piece of it, or of all.
+  void drain(Stream &stream, const Moment *until = nullptr);
+  void drain_one(Stream &stream);
+  void drain_all();
   int prepare_launch(Node &node, void **parameters, void **extra);
   Stream *stream(void *handle);
   // What a call that waits answers: a fault before it, or that the stream captures.
@@ -98,12 +113,15 @@ class Runtime {
   std::set<Graph *> executables;
   std::set<Module *> modules;
   int devices = 1, version = 60443484, sticky = 0, global_captures = 0, log = 0;
-  bool count_lines = false;
+  bool count_lines = false, lazy = false;
   std::string counter_file, last_fault;
   Arch arch(int device) const { return archs[std::min((size_t)device, archs.size() - 1)]; }
 
  private:
   Runtime();
+  int execute(const Node &node);
+  int check(const Node &node);
+  bool is_synchronous(const Node &node) const;
   int launch(const Node &node);
   int copy(void *to, const void *from, u64 bytes);
   int set(const Node &node);

@@ -33,13 +33,19 @@ GFXEMU_API int hipStreamDestroy(void *handle) {
   auto it = rt.streams.find((Stream *)handle);
   if (it == rt.streams.end()) return rt.done(InvalidHandle);
   if ((*it)->capture && (*it)->origin && (*it)->mode == 0) rt.global_captures--;
+  rt.drain(**it);
   delete *it;
   rt.streams.erase(it);
   return 0;
 }
-// Work is done by the call that gives it, so nothing is ever waited for.
 GFXEMU_API int hipStreamSynchronize(void *s) { GFXEMU_CALL; return rt.done(rt.wait(s, false)); }
-GFXEMU_API int hipStreamQuery(void *s) { GFXEMU_CALL; return rt.done(rt.wait(s, false)); }
+// Who asks again and again gets on by a piece of work each time.
+GFXEMU_API int hipStreamQuery(void *handle) {
+  GFXEMU_CALL;
+  Stream *s = rt.stream(handle);
+  if (s && !s->capture && !s->queue.empty()) rt.drain_one(*s);
+  return rt.done(s && !s->capture && !s->queue.empty() ? (int)NotReady : rt.wait(handle, false));
+}
 GFXEMU_API int hipStreamWaitEvent(void *handle, void *e, unsigned) {
   GFXEMU_CALL;
   Stream *s = rt.stream(handle);
@@ -47,7 +53,10 @@ GFXEMU_API int hipStreamWaitEvent(void *handle, void *e, unsigned) {
   if (!s || !v) return rt.done(InvalidHandle);
   // Waiting for work of a captured stream makes this one part of the capture.
   if (v->capture && !s->capture) { s->capture = v->capture; s->origin = false; s->invalidated = false; }
-  return 0;
+  if (s->capture || !v->moment || v->moment->done) return 0;
+  Node n{Node::Wait};
+  n.moment = v->moment;
+  return rt.done(rt.enqueue(*s, n));
 }
 GFXEMU_API int hipLaunchHostFunc(void *s, void (*f)(void *), void *user) {
   GFXEMU_CALL;
@@ -73,25 +82,34 @@ GFXEMU_API int hipEventRecord(void *handle, void *stream) {
   Stream *s = rt.stream(stream);
   if (!e || !s) return rt.done(InvalidHandle);
   e->capture = s->capture;
-  if (!s->capture) { e->at = now_ms(); e->recorded = true; }
-  return rt.done(s->capture ? (int)Success : rt.sticky);
+  if (s->capture) return 0;
+  Node n{Node::Record};
+  n.moment = e->moment = std::make_shared<Moment>(Moment{s});
+  return rt.done(rt.enqueue(*s, n));
 }
 GFXEMU_API int hipEventSynchronize(void *handle) {
   GFXEMU_CALL;
   Event *e = event(rt, handle);
-  return rt.done(!e ? (int)InvalidHandle : e->capture && rt.capturing_globally() ? (int)CaptureUnsupported : rt.sticky);
+  if (!e) return rt.done(InvalidHandle);
+  if (e->capture && rt.capturing_globally()) return rt.done(CaptureUnsupported);
+  if (e->moment && !e->moment->done) rt.drain(*e->moment->stream, e->moment.get());
+  return rt.done(rt.sticky);
 }
 GFXEMU_API int hipEventQuery(void *handle) {
   GFXEMU_CALL;
   Event *e = event(rt, handle);
-  return rt.done(!e ? (int)InvalidHandle : e->capture && rt.capturing_globally() ? (int)CaptureUnsupported : rt.sticky);
+  if (!e) return rt.done(InvalidHandle);
+  if (e->capture && rt.capturing_globally()) return rt.done(CaptureUnsupported);
+  if (e->moment && !e->moment->done) rt.drain_one(*e->moment->stream);
+  return rt.done(e->moment && !e->moment->done ? (int)NotReady : rt.sticky);
 }
 GFXEMU_API int hipEventElapsedTime(float *ms, void *start, void *stop) {
   GFXEMU_CALL;
   Event *a = event(rt, start), *b = event(rt, stop);
   constexpr u32 DisableTiming = 2;
   if (!ms) return rt.done(InvalidValue);
-  if (!a || !b || !a->recorded || !b->recorded || (a->flags | b->flags) & DisableTiming) return rt.done(InvalidHandle);
-  *ms = (float)(b->at - a->at);
+  if (!a || !b || !a->moment || !b->moment || (a->flags | b->flags) & DisableTiming) return rt.done(InvalidHandle);
+  if (!a->moment->done || !b->moment->done) return rt.done(NotReady);
+  *ms = (float)(b->moment->at - a->moment->at);
   return 0;
 }

@@ -126,7 +126,7 @@ internal sealed unsafe class EmulatedGpu
     /// <summary>Counts since the last reset, in the order of gfxemuGetCounters.</summary>
     public ulong[] Counters()
     {
-        ulong[] values = new ulong[20];
+        ulong[] values = new ulong[21];
         fixed (ulong* p = values) _ = ((delegate* unmanaged<ulong*, int, int>)NativeLibrary.GetExport(_library, "gfxemuGetCounters"))(p, values.Length);
         return values;
     }

@@ -33,7 +33,7 @@ public sealed unsafe class GfxEmulator : IDisposable
     {
         Assert.SkipWhen(Find("clang++-19") is null, "No clang++-19 on PATH (Debian: clang-19, lld-19) to compile kernels for AMD GPUs with.");
         foreach ((string name, string value) in ((string, string)[])[("reset", "1"), ("fail", ""), ("poison", "1"), ("races", "0"), ("slice", "0"),
-            ("budget", "2000000000"), ("threads", "2"), ("lines", "0"), ("mem_mb", "1024"), ("arch", arch)])
+            ("budget", "2000000000"), ("threads", "2"), ("lines", "0"), ("lazy", "0"), ("mem_mb", "1024"), ("arch", arch)])
         {
             Set(name, value);
         }
@@ -55,7 +55,7 @@ public sealed unsafe class GfxEmulator : IDisposable
     }
 
     /// <summary>Counts since the last reset, in the order that gfxemuGetCounters gives them.</summary>
-    public ulong[] Counters() => Numbers("gfxemuGetCounters", 20);
+    public ulong[] Counters() => Numbers("gfxemuGetCounters", 21);
 
     /// <summary>What is alive: streams, events, graphs, executable graphs, modules, bytes of device memory.</summary>
     public ulong[] Ledger() => Numbers("gfxemuGetLedger", 6);

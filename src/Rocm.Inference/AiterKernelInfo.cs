@@ -7,6 +7,9 @@ namespace Rocm.Inference;
 /// <param name="Refusal">Why this library does not launch it; null when it can.</param>
 public sealed record AiterKernelInfo(string Family, string Operation, string Symbol, string? Refusal)
 {
-    /// <summary>The library can launch the kernel; whether a phase of a model does, tells <see cref="InferenceSession.Attention"/>.</summary>
+    /// <summary>
+    /// The library can launch the kernel; whether a phase of a model does, tells <see cref="InferenceSession.Attention"/>, and of products with fp8 weights
+    /// <see cref="ModelInfo.LinearProvider"/>.
+    /// </summary>
     public bool IsUsable => Refusal is null;
 }

@@ -60,8 +60,9 @@ public sealed class InferenceSessionOptions
     public AiterKernelChoice AiterKernelChoice { get; set; }
 
     /// <summary>
-    /// Lets AITER's kernels round activations to 8-bit floats where they multiply them with an fp8 cache: queries and attention probabilities; and with fp8 experts:
-    /// rows, and what lies between the two products of an expert (<see cref="ModelInfo.ExpertsProvider"/> tells). Faster, and less exact by some percent of a result;
+    /// Lets AITER's kernels round activations to 8-bit floats where they multiply them with an fp8 cache: queries and attention probabilities; with fp8 weights: rows
+    /// (<see cref="ModelInfo.LinearProvider"/> tells); and with fp8 experts: rows, and what lies between the two products of an expert
+    /// (<see cref="ModelInfo.ExpertsProvider"/> tells). Faster, and less exact by some percent of a result, and a row may have other bits in steps of other sizes;
     /// this library's own kernels round none of them.
     /// <para>
     /// AITER's experts add up their results in bf16 in no fixed order: the last bits of a row depend on chance, and where two tokens are nearly as likely, so does the

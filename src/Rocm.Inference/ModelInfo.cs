@@ -52,6 +52,15 @@ public sealed record ModelInfo
     public long KvCacheTokens { get; init; }
 
     /// <summary>
+    /// Whose kernels multiply with 8-bit weights, those of experts aside: "cpu", "hip" (this library's) or "aiter" (AMD's assembly kernels, where they are installed,
+    /// fit, and may round activations to 8 bits).
+    /// </summary>
+    public string LinearProvider { get; init; } = "";
+
+    /// <summary>On a GPU why AITER's kernels do not multiply with 8-bit weights, or which weights and numbers of rows they leave to this library's; a sentence each.</summary>
+    public IReadOnlyList<string> LinearProviderReasons { get; init; } = [];
+
+    /// <summary>
     /// Whose kernels compute the experts of a mixture: "cpu", "hip" (this library's) or "aiter" (AMD's assembly kernels, where they are installed and fit); null for
     /// a model without experts.
     /// </summary>

@@ -35,10 +35,15 @@ internal sealed class SyntheticCheckpoint
         return checkpoint;
     }
 
-    /// <summary>Qwen 3 without experts.</summary>
-    public static SyntheticCheckpoint Qwen3(ulong seed)
+    /// <summary>Qwen 3 without experts; no width is a multiple of 128.</summary>
+    public static SyntheticCheckpoint Qwen3(ulong seed) => Qwen3(seed, hidden: 192, intermediate: 272, headDim: 48);
+
+    /// <summary>Qwen 3 without experts, of whole blocks of scales.</summary>
+    public static SyntheticCheckpoint Qwen3OfWholeBlocks(ulong seed) => Qwen3(seed, hidden: 256, intermediate: 384, headDim: 64);
+
+    private static SyntheticCheckpoint Qwen3(ulong seed, int hidden, int intermediate, int headDim)
     {
-        var checkpoint = new SyntheticCheckpoint("qwen3", seed, ("hidden_size", 192), ("intermediate_size", 272), ("head_dim", 48));
+        var checkpoint = new SyntheticCheckpoint("qwen3", seed, ("hidden_size", hidden), ("intermediate_size", intermediate), ("head_dim", headDim));
         checkpoint._config["tie_word_embeddings"] = false;
         checkpoint.Ends();
         for (int layer = 0; layer < checkpoint.Int("num_hidden_layers"); layer++) checkpoint.Qwen3Layer($"model.layers.{layer}.");

@@ -67,6 +67,12 @@ internal sealed class AiterScaledGemm
         return null;
     }
 
+    /// <summary>The fingerprints of all tiles' kernels, see <see cref="AiterKernel.Fingerprint"/>.</summary>
+    internal string Fingerprint => string.Join(' ', _kernels.Select(kernel => kernel.Kernel.Fingerprint));
+
+    /// <summary>A launch can have so many rows.</summary>
+    internal bool CanLaunch(long rows) => rows > 0 && rows * Math.Max(_inputs, _outputs * 2L) < MatrixLimit && rows <= (long)MaxGridY * _tileRows[0];
+
     /// <summary>The symbol of the kernel for a number of rows.</summary>
     internal string SymbolFor(int rows) => _kernels[Choose(_tileRows, rows, _outputs / _kernels[0].Row.TileColumns, _computeUnits)].Kernel.Symbol;
 
@@ -75,16 +81,18 @@ internal sealed class AiterScaledGemm
     /// <exception cref="ArgumentException">An address is not aligned, or there are too many rows.</exception>
     internal void Launch(HipStream stream, in AiterScaledGemmArguments arguments)
     {
-        if (arguments.Rows <= 0 || (long)arguments.Rows * Math.Max(_inputs, _outputs * 2L) >= MatrixLimit)
-            throw new ArgumentException($"1 to {(MatrixLimit / Math.Max(_inputs, _outputs * 2L)) - 1} rows are expected, not {arguments.Rows}.", nameof(arguments));
+        if (!CanLaunch(arguments.Rows))
+        {
+            long most = Math.Min((MatrixLimit - 1) / Math.Max(_inputs, _outputs * 2L), (long)MaxGridY * _tileRows[0]);
+            throw new ArgumentException($"1 to {most} rows are expected, not {arguments.Rows}.", nameof(arguments));
+        }
+
         AiterAlignment.Check(
             arguments.Output | arguments.Input | arguments.Weight | arguments.InputScales | arguments.WeightScales | arguments.Bias, "an operand");
         (AiterKernel kernel, AiterScaledGemmRow row) = _kernels[Choose(_tileRows, arguments.Rows, _outputs / _kernels[0].Row.TileColumns, _computeUnits)];
         Span<byte> kernarg = stackalloc byte[AiterKernelCheck.MaxKernargBytes];
         Pack(kernarg, _outputs, _inputs, arguments);
-        HipDim3 grid = GridOf(row.TileRows, row.TileColumns, _outputs, arguments.Rows);
-        if (grid.Y > MaxGridY) throw new ArgumentException($"{arguments.Rows} rows are more than a grid has.", nameof(arguments));
-        kernel.Launch(stream, grid, kernarg);
+        kernel.Launch(stream, GridOf(row.TileRows, row.TileColumns, _outputs, arguments.Rows), kernarg);
     }
 
     internal static HipDim3 GridOf(int tileRows, int tileColumns, int outputs, int rows) => new((uint)(outputs / tileColumns), (uint)((rows + tileRows - 1) / tileRows));

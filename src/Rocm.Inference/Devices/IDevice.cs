@@ -72,6 +72,25 @@ public interface IDevice : IDisposable
     {
     }
 
+    /// <summary>What <see cref="IKernels.Linear"/> takes from the arena for a product with a weight, as it will be packed.</summary>
+    /// <param name="weight">The weight.</param>
+    /// <param name="rows">Rows of the largest product.</param>
+    internal long LinearScratchBytes(in WeightSource weight, int rows) => 0;
+
+    /// <summary><see cref="IKernels.Linear"/> rounds so many rows to 8-bit floats before they are multiplied with a weight, into activations.</summary>
+    internal bool RoundsInputs(PackedWeight weight, int rows) => false;
+
+    /// <summary>Measures what <see cref="IKernels.Linear"/> chooses kernels by, where it is to choose by times; done before weights are packed.</summary>
+    /// <param name="weights">What rows will be multiplied with.</param>
+    /// <param name="maxRows">Rows of the largest product.</param>
+    /// <param name="cancellationToken">Stops between two measurements.</param>
+    internal void TuneLinear(IEnumerable<WeightSource> weights, int maxRows, CancellationToken cancellationToken)
+    {
+    }
+
+    /// <summary>Whose kernels <see cref="IKernels.Linear"/> takes for products with some weights.</summary>
+    internal KernelProvider ProviderOf(IEnumerable<WeightSource> weights) => new(Kind == DeviceKind.Cpu ? "cpu" : "hip", []);
+
     /// <summary>The gated experts of a layer as one op.</summary>
     /// <param name="routing">How many experts there are, and how many a token has.</param>
     /// <param name="gateUp">[E][2F, D]: gate, then up, as they will be packed.</param>

@@ -61,6 +61,7 @@ internal sealed class HuggingFaceModelLoader : IModelLoader
     /// <summary>Before anything is uploaded: measurements need room. What was measured may change whose kernels a phase runs.</summary>
     private static AttentionSelection Tune(SessionPlan plan, IDevice device, CancellationToken cancellationToken)
     {
+        device.TuneLinear(plan.Decoder.Sources.Products, plan.Limits.MaxNumTokens, cancellationToken);
         foreach (IFusedExperts experts in plan.Decoder.Experts(device).Select(experts => experts.Fused).OfType<IFusedExperts>().Distinct())
             experts.Tune(plan.Limits.MaxNumTokens, cancellationToken);
         if (!plan.Selection.Phases.Any(phase => phase.Provider == "aiter")) return plan.Selection;

@@ -80,6 +80,7 @@ internal sealed class SessionPlan : IDisposable
 
     public ModelInfo Describe(ModelFolder folder, DecoderModel model, IDevice device)
     {
+        KernelProvider linear = device.ProviderOf(Decoder.Sources.Products);
         KernelProvider? experts = ExpertsProvider(device);
         DecoderDimensions dimensions = folder.Config.Decoder.Dimensions;
         return new ModelInfo
@@ -100,6 +101,8 @@ internal sealed class SessionPlan : IDisposable
             KvCacheDType = Decoder.Settings.KvDType,
             KvCacheBytes = Memory.CacheBytes,
             KvCacheTokens = (Memory.NumBlocks - 1L) * BlockSize / Groups.Count,
+            LinearProvider = linear.Name,
+            LinearProviderReasons = linear.Reasons,
             ExpertsProvider = experts?.Name,
             ExpertsProviderReasons = experts?.Reasons ?? [],
         };

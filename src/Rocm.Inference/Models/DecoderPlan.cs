@@ -95,7 +95,8 @@ internal sealed class DecoderPlan : IDisposable
     /// <param name="device">Where it will run.</param>
     /// <param name="executorWorkspaceBytes">Largest <see cref="IAttentionBackend.WorkspaceBytes"/> of the groups.</param>
     public long ScratchBytes(BatchLimits limits, IDevice device, long executorWorkspaceBytes) =>
-        DecoderScratch.Bytes(Config.Decoder, [.. Experts(device).Select(experts => experts.Fused)], limits.MaxNumTokens, ActivationDType, executorWorkspaceBytes);
+        DecoderScratch.Bytes(Config.Decoder, [.. Experts(device).Select(experts => experts.Fused)], limits.MaxNumTokens, ActivationDType, executorWorkspaceBytes)
+        + Sources.Products.Max(weight => device.LinearScratchBytes(weight, limits.MaxNumTokens));
 
     /// <summary>Of every layer its experts as one op of a device; null for a layer without experts and where the device has none, there with reasons.</summary>
     public IEnumerable<(IFusedExperts? Fused, IReadOnlyList<string>? Reasons)> Experts(IDevice device)

@@ -36,6 +36,10 @@ internal sealed record DecoderSources
         }
     }
 
+    /// <summary>Matrices that all rows of a step are multiplied with: those of experts are not among them.</summary>
+    public IEnumerable<WeightSource> Products =>
+        [.. Layers.SelectMany(layer => layer.Attention.Matrices.Concat(layer.Mlp.Products)), Head ?? Embedding];
+
     /// <summary>Matrices that are packed a second time in another form.</summary>
     public IEnumerable<WeightSource> SecondCopies => Layers.SelectMany(layer => layer.Attention.SecondCopies);
 

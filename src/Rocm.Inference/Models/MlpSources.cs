@@ -7,6 +7,9 @@ internal abstract record MlpSources
 {
     public abstract IEnumerable<WeightSource> Matrices { get; }
 
+    /// <summary>Those of them that all rows are multiplied with.</summary>
+    public virtual IEnumerable<WeightSource> Products => Matrices;
+
     public virtual IEnumerable<float[]> Vectors => [];
 }
 

@@ -11,23 +11,13 @@ namespace Rocm.Inference.Models;
 internal sealed record MoeSources(
     WeightSource Router, float[]? ChoiceBias, WeightSource[] GateUp, WeightSource[] Down, GatedMlpSources? Shared, WeightSource? SharedGate) : MlpSources
 {
-    public override IEnumerable<WeightSource> Matrices
-    {
-        get
-        {
-            yield return Router;
-            foreach (WeightSource expert in GateUp) yield return expert;
-            foreach (WeightSource expert in Down) yield return expert;
-            if (Shared is not null)
-            {
-                foreach (WeightSource source in Shared.Matrices) yield return source;
-            }
+    public override IEnumerable<WeightSource> Matrices => [Router, .. GateUp, .. Down, .. Common];
 
-            if (SharedGate is { } gate) yield return gate;
-        }
-    }
+    public override IEnumerable<WeightSource> Products => [Router, .. Common];
 
     public override IEnumerable<float[]> Vectors => ChoiceBias is null ? [] : [ChoiceBias];
+
+    private IEnumerable<WeightSource> Common => [.. Shared?.Matrices ?? [], .. SharedGate is { } gate ? [gate] : Array.Empty<WeightSource>()];
 
     /// <summary>The experts as one op of a device, or null with reasons.</summary>
     public IFusedExperts? Fuse(MoeSpec spec, IDevice device, out IReadOnlyList<string> reasons) =>

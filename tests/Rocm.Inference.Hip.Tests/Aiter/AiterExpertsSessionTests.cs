@@ -10,7 +10,7 @@ namespace Rocm.Inference.Hip.Tests.Aiter;
 public sealed class AiterExpertsSessionTests : IDisposable
 {
     private const int NumLayers = 2;
-    private const double Tolerance = 0.06;
+    private const double Tolerance = 0.08;
 
     // Logits are about 1.
     private const double LogitTolerance = 0.15;
@@ -49,7 +49,7 @@ public sealed class AiterExpertsSessionTests : IDisposable
         double[] errors = [.. without.Zip(with).Select(rows => RelativeError.Of(rows.First.Select(logit => (double)logit), rows.Second)).Order()];
         _log.WriteLine($"errors {string.Join(' ', errors.Select(error => $"{error:0.000}"))}");
 
-        // Two layers whose experts err by 0.04, of a residual that is larger than what they add. A few tokens have a second layer's expert just before another, and
+        // Two layers whose experts err by 0.04 and whose other products by 0.02, of a residual that is larger than what they add. A few tokens have a second layer's expert just before another, and
         // take that instead.
         Assert.InRange(errors[0], 0.001, Tolerance);
         Assert.InRange(errors[errors.Length * 3 / 4], 0.001, Tolerance);

@@ -40,7 +40,8 @@ internal sealed class HipGpu : IDevice
         _device = device;
         Library = new KernelLibrary(device, compiler);
         _packer = new HipWeightPacker(this);
-        ShufflesWeights = allowFp8Activations && aiter is { Kernels: { Target: "gfx942" } kernels } && !(kernels.ScaledGemm.IsEmpty && kernels.FusedExperts.IsEmpty);
+        AiterLinear = new AiterLinear(aiter, aiterAbsence, allowFp8Activations) { Choice = choice, TimesCache = times };
+        ShufflesWeights = AiterLinear.MayRun || (allowFp8Activations && aiter is { Kernels: { Target: "gfx942", FusedExperts.IsEmpty: false } });
         _blas = blas;
         var ops = new HipKernels(Library, blas);
         Kernels = ops;
@@ -84,6 +85,9 @@ internal sealed class HipGpu : IDevice
 
     /// <summary>Its kernels.</summary>
     public KernelLibrary Library { get; }
+
+    /// <summary>AITER's kernels for products with fp8 weights.</summary>
+    internal AiterLinear AiterLinear { get; }
 
     /// <summary>Weights that AITER's products of fp8 matrices can take are packed as those read them; this library's kernels read them, too.</summary>
     internal bool ShufflesWeights { get; init; }
@@ -140,6 +144,15 @@ internal sealed class HipGpu : IDevice
             throw;
         }
     }
+
+    long IDevice.LinearScratchBytes(in WeightSource weight, int rows) => AiterLinear.ScratchBytes(weight, rows);
+
+    bool IDevice.RoundsInputs(PackedWeight weight, int rows) => HipPackedWeight.Of(weight).Aiter is { } aiter && aiter.Takes(rows);
+
+    void IDevice.TuneLinear(IEnumerable<WeightSource> weights, int maxRows, CancellationToken cancellationToken) =>
+        AiterLinear.Tune(this, weights, maxRows, cancellationToken);
+
+    KernelProvider IDevice.ProviderOf(IEnumerable<WeightSource> weights) => AiterLinear.ProviderOf(weights);
 
     public DeviceContext CreateContext(long arenaBytes)
     {

@@ -1,3 +1,5 @@
+using Rocm.Inference.Devices.Hip.Aiter;
+
 namespace Rocm.Inference.Devices.Hip;
 
 /// <summary>A weight [N, K] in a GPU's memory, see <see cref="HipWeightLayout"/>.</summary>
@@ -6,6 +8,9 @@ internal sealed class HipPackedWeight(HipWeightLayout layout, DeviceBuffer memor
     public HipWeightLayout Layout => layout;
 
     public nint Address => memory.Address;
+
+    /// <summary>AITER's kernels for it; null: there are none.</summary>
+    public AiterProduct? Aiter { get; init; }
 
     public override long SizeBytes => layout.SizeBytes;
 

@@ -113,7 +113,11 @@ internal readonly record struct HipWeightLayout
     }
 
     /// <summary>The same weights in the order of AITER's kernels, which <see cref="HipShuffledRows.CanHold"/> must allow.</summary>
-    public HipWeightLayout Shuffled() => new(Format, DType.F8E4M3Fnuz, Count, OutputFeatures, InputFeatures, HasBias) { IsShuffled = true };
+    public HipWeightLayout Shuffled() => Shuffled(Count, OutputFeatures, InputFeatures, HasBias);
+
+    /// <summary>Weights in the order of AITER's kernels, N and K multiples of 128.</summary>
+    public static HipWeightLayout Shuffled(int count, int outputFeatures, int inputFeatures, bool hasBias) =>
+        new(HipWeightFormat.F8, DType.F8E4M3Fnuz, count, outputFeatures, inputFeatures, hasBias) { IsShuffled = true };
 
     private static long Align(long bytes) => (bytes + SectionAlignment - 1) & ~(SectionAlignment - 1);
 }

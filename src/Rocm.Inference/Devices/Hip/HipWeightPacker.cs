@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Rocm.Inference.Devices.Hip.Aiter;
 using Rocm.Inference.Native.Handles;
 
 namespace Rocm.Inference.Devices.Hip;
@@ -23,7 +24,8 @@ internal sealed class HipWeightPacker(HipGpu gpu) : IDisposable
     {
         ReadOnlySpan<WeightSource> members = new(in source);
         HipWeightLayout layout = LayoutOf(members);
-        return new HipPackedWeight(layout, PackMembers(layout, members));
+        AiterProduct? aiter = layout.IsShuffled ? gpu.AiterLinear.ProductOf(layout.OutputFeatures, layout.InputFeatures, out _) : null;
+        return new HipPackedWeight(layout, PackMembers(layout, members)) { Aiter = aiter };
     }
 
     /// <exception cref="ArgumentException">Members of different shapes, or a matrix that contradicts itself or those beside it.</exception>

@@ -17,7 +17,7 @@ internal sealed partial class HipKernels
     private const int TiledThreads = 256;
 
     // Up to here reading the weights from the second-level cache once for 16 rows costs less than what a tile of 128 rows leaves idle.
-    private const int SkinnyUpTo = 64;
+    internal const int SkinnyUpTo = 64;
     private const int SkinnyUpToPerExpert = 32;
 
     private readonly KernelSet<LinearInstance> _linearSkinny = LinearKernels(library, "linear_skinny");
@@ -29,6 +29,8 @@ internal sealed partial class HipKernels
         HipOperand input = HipOperand.Of(x).Expect(DType.BF16), output = HipOperand.Of(y);
         input.Expect(output.Rows, weight.InputFeatures);
         output.Expect(input.Rows, weight.OutputFeatures);
+        HipContext lane = HipContext.Of(context);
+        if (TryAiter(lane, input, packed, y, output, accumulate)) return;
         LinearArgs args = LinearArgs.Of(packed.Layout, packed.Address);
         args.X = input.Address;
         args.XRowStride = input.Stride;
@@ -38,7 +40,6 @@ internal sealed partial class HipKernels
         args.Accumulate = accumulate ? 1 : 0;
         args.IsF32 = output.DType == DType.F32 ? 1 : 0;
         bool isSkinny = args.NumRows <= SkinnyUpTo;
-        HipContext lane = HipContext.Of(context);
         LinearLaunch own = LaunchOf(lane, packed.Layout, isSkinny, Blocks(args.NumRows, isSkinny), heads: 1, args);
         if (accumulate || blas is null || !blas.TryRun(lane, input, packed, output, own, args)) own.Enqueue(lane, args);
     }

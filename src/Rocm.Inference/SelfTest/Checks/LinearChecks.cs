@@ -47,17 +47,19 @@ internal static class LinearChecks
             TensorView input = lane.Upload(x), y = lane.Upload(before);
             return new PreparedCheck(
                 c => c.Device.Kernels.Linear(c, input, packed, y, accumulate),
-                () => CompareProduct(lane, lane.Sample(tokens, MostRows), x, weight, bias, accumulate ? before : null, lane.Download(y)),
+                () => CompareProduct(MeterOf(lane, packed, tokens), lane.Sample(tokens, MostRows), x, weight, bias, accumulate ? before : null, lane.Download(y)),
                 weight.SizeBytes + x.Bytes.Length + ((accumulate ? 2L : 1L) * before.Bytes.Length));
         });
 
+    private static ErrorMeter MeterOf(SelfTestLane lane, PackedWeight weight, int rows) =>
+        lane.Device.RoundsInputs(weight, rows) ? ErrorMeter.OfRoundedInputs() : ErrorMeter.Of(lane.Activation);
+
     /// <summary>Some rows of a product; all of it must be numbers.</summary>
-    private static double CompareProduct(SelfTestLane lane, int[] rows, HostTensor x, HostWeight weight, float[]? bias, HostTensor? before, HostTensor y)
+    private static double CompareProduct(ErrorMeter meter, int[] rows, HostTensor x, HostWeight weight, float[]? bias, HostTensor? before, HostTensor y)
     {
         int k = (int)x.Shape[1], n = (int)y.Shape[1];
         double[][] inputs = [.. rows.Select(row => x.Read(row * (long)k, k))];
         var w = new double[k];
-        ErrorMeter meter = ErrorMeter.Of(lane.Activation);
         for (int j = 0; j < n; j++)
         {
             weight.ReadRow(j, w);

@@ -85,9 +85,6 @@ internal sealed class SyntheticCheckpoint
                 WeightQuantizer.BlockFp8(tensor.Name, (int)tensor.Shape[0], (int)tensor.Shape[1], values, dtype, scaleType);
             small.Add(weight);
             small.Add(scales);
-
-            // The latent's up-projection is widened to bf16 when it is loaded.
-            if (tensor.Name.Contains("kv_b_proj", StringComparison.Ordinal)) meant = [.. meant.Select(WeightQuantizer.ToBFloat16)];
             reference.Add(RawTensor.F32(tensor.Name, tensor.Shape, meant));
         }
 

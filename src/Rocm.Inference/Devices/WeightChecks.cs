@@ -68,6 +68,14 @@ internal static class WeightChecks
         CheckScales(part, scales, Float4ScaleColumns, device);
     }
 
+    /// <summary>Whether elements in a row have one scale for each <paramref name="length"/> of them: all of them one, or blocks that begin with the first and end with multiples of it.</summary>
+    /// <param name="first">Where the elements begin in the scaled matrix.</param>
+    /// <param name="count">How many there are.</param>
+    /// <param name="block">Elements that have a scale in common.</param>
+    /// <param name="length">Elements that have one in a packed weight.</param>
+    public static bool AreAligned(int first, int count, int block, int length) =>
+        first / block == (first + count - 1) / block || (block % length == 0 && first % length == 0);
+
     // Packed weights have a scale for each row and this many columns, from the first on.
     private static void CheckScales(in WeightMatrix part, WeightScales scales, int length, string device)
     {
@@ -75,8 +83,7 @@ internal static class WeightChecks
             throw new ArgumentException($"The scales of '{part.Name}' are empty.", nameof(part));
         if (scales.DType is not (DType.F32 or DType.BF16 or DType.U8))
             throw new NotSupportedException($"The scales of '{part.Name}' are {scales.DType}; {device} takes F32, BF16 and exponents (U8).");
-        bool oneBlock = scales.FirstColumn / scales.BlockColumns == (scales.FirstColumn + part.Columns - 1) / scales.BlockColumns;
-        if (!oneBlock && (scales.BlockColumns % length != 0 || scales.FirstColumn % length != 0))
+        if (!AreAligned(scales.FirstColumn, part.Columns, scales.BlockColumns, length))
         {
             throw new NotSupportedException(
                 $"'{part.Name}' has scales for blocks of {scales.BlockColumns} columns from {scales.FirstColumn} on; {device} takes multiples of {length} for {part.DType}.");

@@ -5,18 +5,30 @@ using Rocm.Inference.Devices;
 namespace Rocm.Inference.Models;
 
 /// <summary>
-/// kv_b_proj [N · (P + V), L] in the three forms that latent attention needs. 8-bit elements are widened to bf16 first: absorption takes W_UK
-/// transposed, where a block's scale would no longer lie along the sum. It is the one weight that is kept wider than the checkpoint has it, and small:
-/// 17 of DeepSeek V3's 11,500 million weights of a layer.
+/// kv_b_proj [N · (P + V), L] in the three forms that latent attention needs, of the checkpoint's elements. Absorption takes W_UK transposed: its sum goes along
+/// rows of the file. 8-bit elements stay so where every head's rows have one scale for each stretch of 128, from the head's first row on, as packed weights have
+/// them; DeepSeek's heads of 128 and 128 rows do. Others are widened to bf16 first.
 /// </summary>
 /// <param name="spec">Widths.</param>
 /// <param name="matrix">kv_b_proj.</param>
 internal sealed class LatentProjection(MlaSpec spec, in WeightMatrix matrix)
 {
-    private readonly WeightMatrix _plain = matrix.Scales is null ? matrix : Widen(matrix);
+    private readonly WeightMatrix _kept = KeepsElements(spec, matrix) ? matrix : Widen(matrix);
+
+    /// <summary>Whether the elements stay as the checkpoint has them.</summary>
+    public static bool KeepsElements(MlaSpec spec, in WeightMatrix matrix)
+    {
+        if (matrix.Scales is not { } scales) return true;
+        for (int h = 0; h < spec.NumHeads; h++)
+        {
+            if (!WeightChecks.AreAligned(h * (spec.QkNopeHeadDim + spec.VHeadDim), spec.QkNopeHeadDim, scales.BlockRows, WeightChecks.Float8ScaleColumns)) return false;
+        }
+
+        return true;
+    }
 
     /// <summary>[N · (P + V), L].</summary>
-    public WeightSource KeyValue => new(new[] { _plain });
+    public WeightSource KeyValue => new(new[] { _kept });
 
     /// <summary>[N][L, P]: W_UK of each head, transposed.</summary>
     public WeightSource[] AbsorbQuery
@@ -29,7 +41,14 @@ internal sealed class LatentProjection(MlaSpec spec, in WeightMatrix matrix)
                 WeightMatrix head = heads[h].Parts.Span[0];
                 heads[h] = new WeightSource(new[]
                 {
-                    head with { Rows = head.Columns, Columns = head.Rows, RowStrideBytes = head.DType.ByteSize(), ColumnStrideBytes = head.RowStrideBytes },
+                    head with
+                    {
+                        Rows = head.Columns,
+                        Columns = head.Rows,
+                        RowStrideBytes = head.DType.ByteSize(),
+                        ColumnStrideBytes = head.RowStrideBytes,
+                        Scales = head.Scales is { } scales ? Transposed(scales) : null,
+                    },
                 });
             }
 
@@ -45,12 +64,30 @@ internal sealed class LatentProjection(MlaSpec spec, in WeightMatrix matrix)
         var heads = new WeightSource[spec.NumHeads];
         for (int h = 0; h < heads.Length; h++)
         {
-            long first = ((long)h * (spec.QkNopeHeadDim + spec.VHeadDim)) + firstRow;
-            heads[h] = new WeightSource(new[] { _plain with { Rows = rows, Address = _plain.Address + (nint)(first * _plain.RowStrideBytes) } });
+            int first = (h * (spec.QkNopeHeadDim + spec.VHeadDim)) + firstRow;
+            heads[h] = new WeightSource(new[]
+            {
+                _kept with
+                {
+                    Rows = rows,
+                    Address = _kept.Address + (nint)(first * _kept.RowStrideBytes),
+                    Scales = _kept.Scales is { } scales ? scales with { FirstRow = scales.FirstRow + first } : null,
+                },
+            });
         }
 
         return heads;
     }
+
+    private static WeightScales Transposed(WeightScales scales) => scales with
+    {
+        RowStrideBytes = scales.ColumnStrideBytes != 0 ? scales.ColumnStrideBytes : scales.DType.ByteSize(),
+        ColumnStrideBytes = scales.RowStrideBytes,
+        BlockRows = scales.BlockColumns,
+        BlockColumns = scales.BlockRows,
+        FirstRow = scales.FirstColumn,
+        FirstColumn = scales.FirstRow,
+    };
 
     // The copy is an array: it lives as long as a packed weight reads it, if one does.
     private static unsafe WeightMatrix Widen(in WeightMatrix matrix)

@@ -7,9 +7,10 @@ namespace Rocm.Inference.Models;
 /// <param name="QueryUp">[N · (P + R), q_lora_rank], or null.</param>
 /// <param name="LatentNorm">[L].</param>
 /// <param name="LatentUp">[N · (P + V), L]: kv_b_proj as the checkpoint has it.</param>
+/// <param name="KeepsLatentUp">Whether kv_b_proj keeps its elements; else they are widened when it is loaded, see <see cref="LatentProjection"/>.</param>
 /// <param name="Output">[hidden, N · V].</param>
 internal sealed record MlaSources(
-    WeightSource Down, float[]? QueryNorm, WeightSource? QueryUp, float[] LatentNorm, WeightMatrix LatentUp, WeightSource Output) : AttentionSources
+    WeightSource Down, float[]? QueryNorm, WeightSource? QueryUp, float[] LatentNorm, WeightMatrix LatentUp, bool KeepsLatentUp, WeightSource Output) : AttentionSources
 {
     public override IEnumerable<WeightSource> Matrices =>
         QueryUp is { } up ? [Down, up, ResidentLatentUp, Output] : [Down, ResidentLatentUp, Output];
@@ -19,9 +20,8 @@ internal sealed record MlaSources(
 
     public override IEnumerable<float[]> Vectors => QueryNorm is null ? [LatentNorm] : [QueryNorm, LatentNorm];
 
-    // For accounts only: 8-bit elements are widened to bf16 when it is loaded, see LatentProjection.
-    private WeightSource ResidentLatentUp =>
-        new(new[] { LatentUp.Scales is null ? LatentUp : LatentUp with { DType = DType.BF16, Scales = null, Address = 0 } });
+    // For accounts only.
+    private WeightSource ResidentLatentUp => new(new[] { KeepsLatentUp ? LatentUp : LatentUp with { DType = DType.BF16, Scales = null, Address = 0 } });
 
     /// <exception cref="ModelLoadException">A tensor is missing or of another type or shape.</exception>
     public static MlaSources Resolve(MlaSpec spec, CheckpointTensors tensors, string prefix)
@@ -50,7 +50,8 @@ internal sealed record MlaSources(
                 "A matrix is too large for what it is.", tensors.Weights.Path, prefix + "kv_b_proj.weight", $"at most {Array.MaxLength} elements", $"[{upRows}, {spec.KvLoraRank}]");
         }
 
+        WeightMatrix latentUp = up.Parts.Span[0];
         return new MlaSources(
-            down, queryNorm, queryUp, tensors.Weights.Vector(prefix + "kv_a_layernorm.weight", spec.KvLoraRank), up.Parts.Span[0], output);
+            down, queryNorm, queryUp, tensors.Weights.Vector(prefix + "kv_a_layernorm.weight", spec.KvLoraRank), latentUp, LatentProjection.KeepsElements(spec, latentUp), output);
     }
 }

@@ -18,7 +18,7 @@ public sealed class QuantizedPlanTests : IDisposable
     [InlineData(DType.F8E4M3Fn, DType.F32)]
     [InlineData(DType.F8E4M3Fnuz, DType.F32)]
     [InlineData(DType.F8E5M2, DType.BF16)]
-    public void Blocks_of_8_bit_floats_stay_what_they_are_but_for_the_latent_projection(DType dtype, DType scaleType)
+    public void Blocks_of_8_bit_floats_stay_what_they_are(DType dtype, DType scaleType)
     {
         using DecoderPlan plan = DeepSeek(dtype, scaleType);
 
@@ -31,33 +31,36 @@ public sealed class QuantizedPlanTests : IDisposable
         Assert.Equal(2 * scaleType.ByteSize(), matrix.Scales.RowStrideBytes);
         Assert.Equal((224 * 136) + (2 * 2 * scaleType.ByteSize()), DecoderSources.BytesOf(queryUp));
 
-        // Matrices and scales of the file, and kv_b_proj [352, 160] of three layers twice in bf16 instead of once in 8 bits with 3 × 2 scales.
+        // Matrices and scales of the file, and kv_b_proj [352, 160] of three layers with 3 × 2 scales a second time.
         using ModelWeights weights = ModelWeights.Open(Path.Combine(_folder.Path, "fp8"));
         long file = Names("fp8").Select(name => weights.Find(name)!).Where(tensor => tensor.Shape.Count == 2).Sum(tensor => tensor.ByteCount);
-        Assert.Equal(file + (3 * ((2 * 2 * 352 * 160) - (352 * 160) - (3 * 2 * scaleType.ByteSize()))), plan.MatrixBytes);
+        Assert.Equal(file + (3 * ((352 * 160) + (3 * 2 * scaleType.ByteSize()))), plan.MatrixBytes);
     }
 
-    [Fact]
-    public void The_latent_projection_is_widened_cut_into_heads_and_transposed_for_absorption()
+    [Theory]
+    [InlineData(40, 48, DType.F8E4M3Fn)]
+    [InlineData(60, 28, DType.BF16)]
+    public void The_latent_projection_is_cut_into_heads_and_transposed_for_absorption_and_widened_only_where_a_scale_ends_within_a_heads_rows(int nope, int v, DType dtype)
     {
         using DecoderPlan quantized = DeepSeek();
         using DecoderPlan plain = Plan("plain");
-        var spec = Assert.IsType<MlaSpec>(quantized.Config.Decoder.Layers[1].Attention);
+        MlaSpec spec = Assert.IsType<MlaSpec>(quantized.Config.Decoder.Layers[1].Attention) with { QkNopeHeadDim = nope, VHeadDim = v };
         WeightMatrix expected = Assert.IsType<MlaSources>(plain.Sources.Layers[1].Attention).LatentUp;
         var projection = new LatentProjection(spec, Assert.IsType<MlaSources>(quantized.Sources.Layers[1].Attention).LatentUp);
 
         WeightMatrix keyValue = Assert.Single(projection.KeyValue.Parts.ToArray());
-        Assert.Equal((DType.BF16, 4 * 88, 160), (keyValue.DType, keyValue.Rows, keyValue.Columns));
+        Assert.Equal((dtype, 4 * 88, 160), (keyValue.DType, keyValue.Rows, keyValue.Columns));
         float[] all = Elements(expected);
+        if (dtype == DType.BF16) all = [.. all.Select(WeightQuantizer.ToBFloat16)];
         Assert.Equal(all, Elements(keyValue));
         for (int h = 0; h < 4; h++)
         {
             WeightMatrix absorb = projection.AbsorbQuery[h].Parts.Span[0];
             WeightMatrix value = projection.ProjectValue[h].Parts.Span[0];
-            Assert.Equal((160, 40, 48, 160), (absorb.Rows, absorb.Columns, value.Rows, value.Columns));
+            Assert.Equal((160, nope, v, 160), (absorb.Rows, absorb.Columns, value.Rows, value.Columns));
             float[] head = all[(h * 88 * 160)..((h + 1) * 88 * 160)];
-            Assert.Equal(WeightQuantizer.Transpose(head[..(40 * 160)], 1, 40, 160), Elements(absorb));
-            Assert.Equal(head[(40 * 160)..], Elements(value));
+            Assert.Equal(WeightQuantizer.Transpose(head[..(nope * 160)], 1, nope, 160), Elements(absorb));
+            Assert.Equal(head[(nope * 160)..], Elements(value));
         }
     }
 
@@ -164,11 +167,13 @@ public sealed class QuantizedPlanTests : IDisposable
     {
         int size = matrix.DType.ByteSize();
         long columnStride = matrix.ColumnStrideBytes == 0 ? size : matrix.ColumnStrideBytes;
+        WeightScaleValues scales = WeightScaleValues.Of(matrix.Scales);
         var elements = new float[matrix.Rows * matrix.Columns];
         for (int i = 0; i < elements.Length; i++)
         {
-            var address = (byte*)(matrix.Address + (nint)((i / matrix.Columns * matrix.RowStrideBytes) + (i % matrix.Columns * columnStride)));
-            elements[i] = (float)OracleNumbers.Decode(matrix.DType, size == 4 ? *(uint*)address : *(ushort*)address);
+            (int row, int column) = Math.DivRem(i, matrix.Columns);
+            var address = (byte*)(matrix.Address + (nint)((row * matrix.RowStrideBytes) + (column * columnStride)));
+            elements[i] = (float)OracleNumbers.Decode(matrix.DType, size == 4 ? *(uint*)address : size == 2 ? *(ushort*)address : *address) * scales.At(row, column);
         }
 
         return elements;

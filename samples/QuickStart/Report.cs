@@ -12,6 +12,8 @@ internal static class Report
         Console.WriteLine($"model      {model.Name}: {model.Architecture}, {model.ParameterCount / 1e6:0.0} M parameters, {model.DType}, context {model.MaxModelLen}");
         if (model.DType is DType.F8E4M3Fn or DType.F8E4M3Fnuz or DType.F8E5M2)
             Console.WriteLine($"products   {model.LinearProvider} with 8-bit weights: {string.Join(" ", model.LinearProviderReasons)}");
+        if (model.ExpertsProvider is { } experts && (experts == "aiter" || model.ExpertsProviderReasons.Count > 0))
+            Console.WriteLine($"experts    {experts}: {string.Join(" ", model.ExpertsProviderReasons)}");
         Console.WriteLine($"attention  {session.Attention.Name}: {session.Attention.Reason}");
         foreach (AttentionPhase phase in session.Attention.Phases)
             Console.WriteLine($"           {phase}");

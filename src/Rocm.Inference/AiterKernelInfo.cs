@@ -8,8 +8,8 @@ namespace Rocm.Inference;
 public sealed record AiterKernelInfo(string Family, string Operation, string Symbol, string? Refusal)
 {
     /// <summary>
-    /// The library can launch the kernel; whether a phase of a model does, tells <see cref="InferenceSession.Attention"/>, and of products with fp8 weights
-    /// <see cref="ModelInfo.LinearProvider"/>.
+    /// The library can launch the kernel; whether a phase of a model does, tells <see cref="InferenceSession.Attention"/>, of products with fp8 weights
+    /// <see cref="ModelInfo.LinearProvider"/>, and of experts <see cref="ModelInfo.ExpertsProvider"/>.
     /// </summary>
     public bool IsUsable => Refusal is null;
 }

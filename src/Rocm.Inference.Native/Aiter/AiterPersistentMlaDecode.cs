@@ -20,6 +20,9 @@ internal sealed class AiterPersistentMlaDecode
 
     internal string Symbol => _kernel.Symbol;
 
+    /// <summary>See <see cref="AiterKernel.Fingerprint"/>.</summary>
+    internal string Fingerprint => _kernel.Fingerprint;
+
     /// <summary>Why no kernel serves a shape, a sentence each; whether there is a file is another question.</summary>
     internal static ImmutableArray<string> Refusals(in AiterMlaShape shape)
     {
@@ -64,7 +67,7 @@ internal sealed class AiterPersistentMlaDecode
     /// <param name="arguments">
     /// Addresses; <see cref="AiterMlaArguments.SplitOffsets"/> is that of two 64-bit addresses in device memory: the plan's offsets and items. Splits is 1.
     /// </param>
-    /// <param name="workers">Blocks of the grid, <see cref="AiterWorkPlan.Workers"/>.</param>
+    /// <param name="workers">Blocks of the grid, see <see cref="AiterPersistentArguments"/>.</param>
     /// <exception cref="HipException">The launch failed.</exception>
     internal void Launch(HipStream stream, in AiterMlaArguments arguments, int workers)
     {

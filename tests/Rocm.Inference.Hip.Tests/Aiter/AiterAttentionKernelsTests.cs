@@ -70,6 +70,22 @@ public sealed class AiterAttentionKernelsTests(ITestOutputHelper log)
         Assert.Contains(reason, string.Join(' ', provider.Reasons), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(16, "No persistent kernel is listed for 16 bf16 heads", DType.BF16, false)]
+    [InlineData(16, "over bf16 caches only", DType.F8E4M3Fnuz, true)]
+    [InlineData(17, "persistent kernels have 16 heads", DType.BF16, true)]
+    public void A_persistent_kernel_that_is_missing_is_named_where_times_decide(int heads, string reason, DType cacheType, bool isListed)
+    {
+        using AiterCheckout aiter = AiterCheckout.Open();
+        using var partial = new PartialAiter(aiter.Library.Kernels, "mla", row => isListed || !row.Contains("_ps.co", StringComparison.Ordinal));
+        AiterKernelLibrary? library = AiterKernelLibrary.Open(aiter.Library.Device, partial.Find(), allowUnproven: false, out string absence);
+        Assert.True(library is not null, absence);
+        using IDevice gpu = new HipGpu(aiter.Library.Device, EmulatedGpu.Instance.Compiler, library, allowFp8Activations: true, choice: AiterKernelChoice.Measured);
+        KernelProvider provider = gpu.ProviderOf(AiterPrimitive.MlaDecode, _latent with { NumQoHeads = heads, KvDType = cacheType });
+        Assert.Equal("aiter", provider.Name);
+        Assert.Contains(reason, string.Join(' ', provider.Reasons), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_latent_cache_of_more_bytes_than_the_kernels_address_is_refused()
     {

@@ -55,11 +55,13 @@ public sealed class AiterChoiceTests : IDisposable
         using HipGpu gpu = EmulatedGpu.Create(EmulatedGpu.Gfx942);
         AiterPrimitive primitive = latent ? AiterPrimitive.MlaDecode : AiterPrimitive.PagedDecode;
         AttentionSpec spec = !latent ? _paged : new LatentDecodeCase(gpu, new TestRandom(1), 16, [(1, 1)]).Spec;
-        // One row: AITER's takes 10, this library's 7. Two rows: 20 and 25. Each is timed three times, and the shortest counts. Prompts follow.
-        var clock = new FakeClock(12, 10, 11, 8, 7, 9, 20, 21, 22, 27, 25, 26, 1, 1, 1, 2, 2, 2);
+        // One row: AITER's takes 10, this library's 7, AITER's persistent one 8. Two rows: 20, 25 and 30. Each is timed three times, and the shortest counts.
+        // Prompts follow.
+        double[] persistentOfOne = latent ? [8, 8, 9] : [], persistentOfTwo = latent ? [30, 31, 30] : [];
+        var clock = new FakeClock([12, 10, 11, 8, 7, 9, .. persistentOfOne, 20, 21, 22, 27, 25, 26, .. persistentOfTwo, 1, 1, 1, 2, 2, 2]);
         using AiterAttentionKernels measured = Create(gpu, AiterKernelChoice.Measured, clock.Read);
         measured.Tune(spec, _limits, 16, CancellationToken.None);
-        Assert.Equal(18, clock.NumReadings);
+        Assert.Equal(latent ? 24 : 18, clock.NumReadings);
         Check(measured);
 
         // The same device and kernels: nothing is measured. Other limits: all is.
@@ -80,10 +82,10 @@ public sealed class AiterChoiceTests : IDisposable
             context.Synchronize();
         }
 
-        var other = new FakeClock([.. Enumerable.Repeat(1.0, 12)]);
+        var other = new FakeClock([.. Enumerable.Repeat(1.0, latent ? 15 : 12)]);
         using AiterAttentionKernels smaller = Create(gpu, AiterKernelChoice.Measured, other.Read);
         smaller.Tune(spec, _limits with { MaxNumRows = 1 }, 16, CancellationToken.None);
-        Assert.Equal(12, other.NumReadings);
+        Assert.Equal(latent ? 15 : 12, other.NumReadings);
 
         void Check(AiterAttentionKernels kernels)
         {
@@ -91,6 +93,35 @@ public sealed class AiterChoiceTests : IDisposable
             Assert.Equal("aiter", provider.Name);
             Assert.Equal("This library's kernel was faster in 1 of 2 measured steps: 1 x 64 (rows x tokens).", provider.Reasons[0]);
         }
+    }
+
+    [Fact]
+    public void By_times_a_persistent_kernel_runs_where_it_was_the_fastest_and_the_phase_says_so()
+    {
+        using AiterCheckout aiter = AiterCheckout.Open();
+        using HipGpu gpu = EmulatedGpu.Create(EmulatedGpu.Gfx942);
+        AttentionSpec spec = new LatentDecodeCase(gpu, new TestRandom(1), 16, [(1, 1)]).Spec;
+        // One row: the persistent kernel. Two: AITER's other.
+        var clock = new FakeClock([5, 5, 5, 6, 6, 6, 4, 4, 4, 5, 5, 5, 6, 6, 6, 7, 7, 7, .. Enumerable.Repeat(1.0, 6)]);
+        using AiterAttentionKernels measured = Create(gpu, AiterKernelChoice.Measured, clock.Read);
+        measured.Tune(spec, _limits, 16, CancellationToken.None);
+        KernelProvider provider = measured.ProviderOf(AiterPrimitive.MlaDecode, spec);
+        Assert.Equal("aiter", provider.Name);
+        Assert.Equal("AITER's persistent kernel was faster in 1 of 2 measured steps: 1 x 64 (rows x tokens).", provider.Reasons[0]);
+
+        using HipGpu other = EmulatedGpu.Create(EmulatedGpu.Gfx942);
+        using AiterAttentionKernels later = Create(other, AiterKernelChoice.Measured, new FakeClock().Read);
+        later.Tune(spec, _limits, 16, CancellationToken.None);
+        using AiterTrial trial = AiterTrial.Create(AiterPrimitive.MlaDecode, other, spec, 16, 2, 64);
+        using DeviceContext context = other.CreateContext(later.MlaDecodeScratchBytes(spec, _limits));
+        foreach (int rows in (int[])[2, 1])
+        {
+            trial.Prepare(context, rows, 64);
+            trial.Run(later, context, rows, 64);
+            Assert.Equal(rows == 1, other.Library.LoadedUnits.Any(unit => unit.File == "attention/aiter_plan.hip"));
+        }
+
+        context.Synchronize();
     }
 
     [Fact]

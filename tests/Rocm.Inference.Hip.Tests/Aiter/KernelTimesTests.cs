@@ -20,19 +20,29 @@ public sealed class KernelTimesTests
     [InlineData(16, 9999, true)]
     [InlineData(400, 300, true)]
     public void A_step_goes_by_the_next_larger_one_that_was_timed_or_the_largest(int rows, int length, bool aiter) =>
-        Assert.Equal(aiter, _times.PrefersAiter(rows, length));
+        Assert.Equal(aiter ? KernelChoice.Aiter : KernelChoice.Own, _times.Best(rows, length));
+
+    [Theory]
+    [InlineData(3, 4, 2.0, "Persistent")]
+    [InlineData(3, 2, 2.0, "Own")]
+    [InlineData(2, 4, 2.0, "Aiter")]
+    [InlineData(2, 2, 3.0, "Aiter")]
+    [InlineData(4, 3, null, "Own")]
+    public void The_fastest_kernel_is_taken_and_of_equals_the_one_that_needs_no_plan(double aiter, double own, double? persistent, string best) =>
+        Assert.Equal(best, new KernelTimes([new KernelTime(1, 256, aiter, own, persistent)]).Best(1, 256).ToString());
 
     [Fact]
     public void What_is_kept_is_read_as_it_was()
     {
-        var times = new KernelTimes([new(1, 256, 0.1 + 0.2, 1e-7), new(2, 256, 12345.678, 0)]);
+        var times = new KernelTimes([new(1, 256, 0.1 + 0.2, 1e-7), new(2, 256, 12345.678, 0, 1.5)]);
         Assert.Equal(times.All, KernelTimes.Read(times.ToBytes())!.All);
     }
 
     [Theory]
     [InlineData("")]
     [InlineData("1 256 2\n")]
-    [InlineData("1 256 2 3 4\n")]
+    [InlineData("1 256 2 3 4 5\n")]
+    [InlineData("1 256 2 3 x\n")]
     [InlineData("0 256 2 3\n")]
     [InlineData("1 256 NaN 3\n")]
     [InlineData("1 256 -2 3\n")]

@@ -1,4 +1,4 @@
-using Rocm.Inference.Native.Aiter;
+using Rocm.Inference.TestKit;
 
 namespace Rocm.Inference.Hip.Tests.Aiter;
 

@@ -33,9 +33,11 @@ internal sealed class HipGpu : IDevice
     /// <param name="choice">How to choose between AITER's kernels and this library's.</param>
     /// <param name="times">Where times are kept that are measured for it; null: nowhere.</param>
     /// <param name="blas">hipBLASLt for large products, owned from here on; null: there is none.</param>
+    /// <param name="clock">Microseconds of enqueued work, by which attention kernels are chosen; null: by events of the stream.</param>
     public HipGpu(
         HipDevice device, RuntimeKernelCompiler? compiler, AiterKernelLibrary? aiter = null, string aiterAbsence = "AITER was not looked for.",
-        bool allowFp8Activations = false, AiterKernelChoice choice = AiterKernelChoice.Always, CodeObjectCache? times = null, BlasLinear? blas = null)
+        bool allowFp8Activations = false, AiterKernelChoice choice = AiterKernelChoice.Always, CodeObjectCache? times = null, BlasLinear? blas = null,
+        Func<HipContext, Action, double>? clock = null)
     {
         _device = device;
         Library = new KernelLibrary(device, compiler);
@@ -47,7 +49,7 @@ internal sealed class HipGpu : IDevice
         Kernels = ops;
         var attention = new HipAttentionKernels(this);
         AttentionKernels = attention;
-        _aiter = new AiterAttentionKernels(attention, aiter, aiterAbsence, allowFp8Activations) { Choice = choice, TimesCache = times };
+        _aiter = new AiterAttentionKernels(attention, aiter, aiterAbsence, allowFp8Activations) { Choice = choice, TimesCache = times, Clock = clock };
         Experts = new AiterExperts(this, ops, aiter, aiterAbsence, allowFp8Activations) { Choice = choice, TimesCache = times };
         SamplingKernels = new HipSamplingKernels(Library);
     }

@@ -35,28 +35,30 @@ internal sealed partial class AiterAttentionKernels
         AttentionSpec expanded = spec.Kind == AttentionKind.Mla ? spec with { NumKvHeads = spec.NumQoHeads } : spec;
         if (spec.Kind == AttentionKind.Mla)
         {
-            if (Latent(spec).Kernel is { } latent) Tune(AiterPrimitive.MlaDecode, spec, limits, blockSize, latent.Fingerprint, cancellationToken);
+            string? persistent = spec.KvDType == DType.BF16 ? PersistentLatent(spec, 1, poolBytes: 0).Kernel?.Fingerprint : null;
+            if (Latent(spec).Kernel is { } latent) Tune(AiterPrimitive.MlaDecode, spec, limits, blockSize, latent.Fingerprint, persistent, cancellationToken);
         }
         else if (Paged(spec, blockSize, poolBytes: 0).Kernel is { } paged)
         {
-            Tune(AiterPrimitive.PagedDecode, spec, limits, blockSize, paged.Fingerprint, cancellationToken);
+            Tune(AiterPrimitive.PagedDecode, spec, limits, blockSize, paged.Fingerprint, persistent: null, cancellationToken);
         }
 
-        if (Flash(ShapeOf(spec, causal: true)).Kernel is { } flash) Tune(AiterPrimitive.FlashVarlen, expanded, limits, blockSize, flash.Fingerprint, cancellationToken);
+        if (Flash(ShapeOf(spec, causal: true)).Kernel is { } flash) Tune(AiterPrimitive.FlashVarlen, expanded, limits, blockSize, flash.Fingerprint, persistent: null, cancellationToken);
     }
 
-    private void Tune(AiterPrimitive primitive, AttentionSpec spec, in BatchLimits limits, int blockSize, string fingerprint, CancellationToken cancellationToken)
+    private void Tune(AiterPrimitive primitive, AttentionSpec spec, in BatchLimits limits, int blockSize, string fingerprint, string? persistent, CancellationToken cancellationToken)
     {
         // Sessions that share the device share the times: those of a session that runs are never changed.
         var shape = TimedShape.Of(primitive, spec);
         if (_times.ContainsKey(shape)) return;
 
-        // Not disposed of: it shares the library. Its tables of scales are its own.
+        // Not disposed of: they share the library. Their tables of scales are their own.
         var always = new AiterAttentionKernels(_own, _library, "", allowFp8Activations: _fp8Refusals.IsEmpty) { LatentBudgetBytes = LatentBudgetBytes };
+        var other = new AiterAttentionKernels(_own, _library, "", allowFp8Activations: _fp8Refusals.IsEmpty) { LatentBudgetBytes = LatentBudgetBytes, PrefersPersistent = true };
         var tuner = new AiterTuner(_own.Gpu, _own, new KernelTimesStore(TimesCache, Clock));
         try
         {
-            _times.TryAdd(shape, tuner.Times(primitive, spec, limits, blockSize, always, fingerprint, cancellationToken));
+            _times.TryAdd(shape, tuner.Times(primitive, spec, limits, blockSize, always, persistent is null ? null : other, fingerprint + persistent, cancellationToken));
         }
         catch (DeviceMemoryException)
         {
@@ -65,18 +67,24 @@ internal sealed partial class AiterAttentionKernels
         finally
         {
             always._scales.Dispose();
+            other._scales.Dispose();
         }
     }
 
-    /// <summary>AITER's kernel is the one to take for a step.</summary>
-    private bool Prefers(AiterPrimitive primitive, AttentionSpec spec, int rows, int length)
+    /// <summary>A kernel of AITER's is the one to take for a step.</summary>
+    private bool Prefers(AiterPrimitive primitive, AttentionSpec spec, int rows, int length) => Choose(primitive, spec, rows, length) != KernelChoice.Own;
+
+    /// <summary>The kernel to take for a step where all may run. AITER leaves it to its callers when a kernel is to be persistent: only times decide that.</summary>
+    private KernelChoice Choose(AiterPrimitive primitive, AttentionSpec spec, int rows, int length)
     {
-        if (Choice == AiterKernelChoice.Always) return true;
-        if (Choice == AiterKernelChoice.Measured && _times.TryGetValue(TimedShape.Of(primitive, spec), out KernelTimes? times)) return times.PrefersAiter(rows, length);
-        return primitive != AiterPrimitive.PagedDecode || (long)rows * spec.NumQoHeads > HeadsPerComputeUnit * (long)_library!.Device.Info.ComputeUnits;
+        if (PrefersPersistent && primitive == AiterPrimitive.MlaDecode) return KernelChoice.Persistent;
+        if (Choice == AiterKernelChoice.Always) return KernelChoice.Aiter;
+        if (Choice == AiterKernelChoice.Measured && _times.TryGetValue(TimedShape.Of(primitive, spec), out KernelTimes? times)) return times.Best(rows, length);
+        bool fills = primitive != AiterPrimitive.PagedDecode || (long)rows * spec.NumQoHeads > HeadsPerComputeUnit * (long)_library!.Device.Info.ComputeUnits;
+        return fills ? KernelChoice.Aiter : KernelChoice.Own;
     }
 
-    /// <summary>The steps for which this library's kernel is chosen although AITER's could run, a sentence; empty: none.</summary>
+    /// <summary>The steps for which another kernel is chosen than AITER's usual one, though that could run; empty: none.</summary>
     private string ChoiceOf(AiterPrimitive primitive, AttentionSpec spec, out bool never)
     {
         never = false;
@@ -84,16 +92,22 @@ internal sealed partial class AiterAttentionKernels
         AttentionSpec called = primitive == AiterPrimitive.FlashVarlen && spec.Kind == AttentionKind.Mla ? spec with { NumKvHeads = spec.NumQoHeads } : spec;
         if (Choice == AiterKernelChoice.Measured && _times.TryGetValue(TimedShape.Of(primitive, called), out KernelTimes? times))
         {
-            KernelTime[] slower = [.. times.All.Where(time => time.Aiter > time.Own)];
-            never = slower.Length == times.All.Length;
-            return slower.Length == 0 ? "" : string.Create(
-                CultureInfo.InvariantCulture,
-                $"This library's kernel was faster in {slower.Length} of {times.All.Length} measured steps: {string.Join(", ", slower.Select(time => $"{time.Rows} x {time.Length}"))} (rows x tokens).");
+            never = times.All.All(time => time.Best == KernelChoice.Own);
+            string[] sentences = [Steps(times, KernelChoice.Own, "This library's kernel"), Steps(times, KernelChoice.Persistent, "AITER's persistent kernel")];
+            return string.Join(' ', sentences.Where(sentence => sentence.Length > 0));
         }
 
         return primitive != AiterPrimitive.PagedDecode ? "" : string.Create(
             CultureInfo.InvariantCulture,
             $"Steps of up to {HeadsPerComputeUnit * _library!.Device.Info.ComputeUnits / spec.NumQoHeads} rows are left to this library's kernel, which splits contexts.");
+    }
+
+    private static string Steps(KernelTimes times, KernelChoice choice, string kernel)
+    {
+        KernelTime[] steps = [.. times.All.Where(time => time.Best == choice)];
+        return steps.Length == 0 ? "" : string.Create(
+            CultureInfo.InvariantCulture,
+            $"{kernel} was faster in {steps.Length} of {times.All.Length} measured steps: {string.Join(", ", steps.Select(time => $"{time.Rows} x {time.Length}"))} (rows x tokens).");
     }
 
     /// <summary>What tells times apart.</summary>

@@ -33,6 +33,12 @@ internal sealed partial class AiterAttentionKernels
             return;
         }
 
+        if (args.Lse.IsAbsent && PreferredPersistent(args.Spec, args.Cache.Key, args.NumRows, args.MaxQueryLen, args.MaxSeqLen, isPlanned: !args.Plan.IsAbsent) is { } persistent)
+        {
+            Decode(context, args, persistent);
+            return;
+        }
+
         int splits = decode.ChooseSplits(args.NumRows, (long)args.NumRows * args.MaxSeqLen, _library!.Device.Info.ComputeUnits);
         bool direct = decode.WritesResult(splits) && TakesResult(args, decode.Heads);
         if (decode.WritesResult(splits) && !direct) splits = 2;
@@ -58,13 +64,14 @@ internal sealed partial class AiterAttentionKernels
                 row = Math.Max(row, LatentRowBytes(decode.Heads, length, MaxLatentSplits, maxSeqLen));
         }
 
-        return Math.Max(own, Math.Min(limits.MaxNumRows * row, Math.Max(LatentBudgetBytes, row)) + LatentPassExtraBytes);
+        return Math.Max(Math.Max(own, PersistentScratchBytes(spec, limits)), Math.Min(limits.MaxNumRows * row, Math.Max(LatentBudgetBytes, row)) + LatentPassExtraBytes);
     }
 
     public TensorView PlanDecode(DeviceContext context, in DecodePlanArgs args, TensorView memory)
     {
         if (args.Spec.Kind != AttentionKind.Mla || memory.IsAbsent || Serving(args.Spec, args.Cache, args.NumRows, args.MaxQueryLen, args.MaxSeqLen) is null) return default;
-        long bytes = AiterLatentTable.Bytes(args.NumRows, args.MaxSeqLen);
+        bool isPersistent = PreferredPersistent(args.Spec, args.Cache.Key, args.NumRows, args.MaxQueryLen, args.MaxSeqLen, isPlanned: true) is not null;
+        long bytes = isPersistent ? PersistentPlanBytes(args.NumRows, args.MaxSeqLen) : AiterLatentTable.Bytes(args.NumRows, args.MaxSeqLen);
         if (bytes > memory.Count) return default;
         TensorView plan = memory.Slice(0, 0, bytes);
         var table = new AiterLatentTable(plan.Address, args.NumRows);
@@ -80,40 +87,28 @@ internal sealed partial class AiterAttentionKernels
             BlockSize = args.Cache.BlockSize,
             RowsPerBlock = RowsPerBlock(args.Cache.Key),
         };
-        _latentKernels.BuildTable(HipContext.Of(context), rows, args.MaxSeqLen);
+        HipContext lane = HipContext.Of(context);
+        _latentKernels.BuildTable(lane, rows, args.MaxSeqLen);
+        if (isPersistent) PlanPersistent(lane, args.SeqLens, args.NumRows, args.MaxQueryLen, args.MaxSeqLen, plan);
         return plan;
     }
 
     public long DecodePlanBytes(AttentionSpec spec, in BatchLimits limits) => _library is null || spec.Kind != AttentionKind.Mla || Latent(spec).Kernel is null
-        ? 0 : Math.Min(AiterLatentTable.Bytes(limits.MaxNumRows, limits.MaxSeqLen), MaxLatentPlanBytes);
+        ? 0 : Math.Min(AiterLatentTable.Bytes(limits.MaxNumRows, limits.MaxSeqLen), MaxLatentPlanBytes) + (CanBePersistent ? AiterWorkTable.Bytes(limits.MaxNumRows, Workers, 1) : 0);
 
     private void Decode(DeviceContext context, in MlaDecodeArgs args, AiterMlaDecode decode, int splits, bool direct, int first, int count)
     {
         int length = args.MaxQueryLen;
         bool isPlanned = !args.Plan.IsAbsent, isFp8 = args.Cache.Key.DType != DType.BF16;
         AiterMlaPartials partials = decode.PartialsOf(count, splits);
-        TensorView latents = args.Cache.Key, offsets = context.Scratch(DType.I32, 2, count + 1);
+        TensorView offsets = context.Scratch(DType.I32, 2, count + 1);
         AiterLatentTable table = isPlanned
             ? new AiterLatentTable(args.Plan.Address, args.NumRows)
             : new AiterLatentTable(context.Scratch(DType.U8, AiterLatentTable.Bytes(count, args.MaxSeqLen)).Address, count);
-        nint firstBytes = first * sizeof(int), tableBytes = isPlanned ? firstBytes : 0;
-        var rows = new AiterLatentKernels.Rows
+        AiterLatentKernels.Rows rows = Describe(args, table, first, count, decode.Heads) with
         {
-            Query = args.Query.Address,
-            Rope = args.QueryRope.Address,
-            TokenStride = args.Query.Stride(0),
-            HeadStride = args.Query.Stride(1),
-            RopeTokenStride = args.QueryRope.Stride(0),
-            RopeHeadStride = args.QueryRope.Stride(1),
-            CuSeqlens = args.CuSeqlensQ.Address + firstBytes,
-            SeqLens = args.SeqLens.Address + firstBytes,
-            BlockTable = args.BlockTable.Address + (nint)(first * args.BlockTable.Stride(0) * sizeof(int)),
-            BlockTableStride = args.BlockTable.Stride(0),
-            KvOffsets = table.KvOffsets + tableBytes,
             QueryOffsets = offsets.Address,
             SplitOffsets = offsets.Address + ((count + 1) * sizeof(int)),
-            PageLengths = table.PageLengths + tableBytes,
-            KvRows = table.KvRows,
             Joined = context.Scratch(isFp8 ? _fp8 : DType.BF16, count, length, decode.Heads, LatentRowDim).Address,
             Maxima = isFp8 ? context.Scratch(DType.F32, AiterLatentKernels.MaxMaxima).Address : 0,
             Scales = isFp8 ? context.Scratch(DType.F32, 2).Address : 0,
@@ -122,17 +117,6 @@ internal sealed partial class AiterAttentionKernels
                 ? args.Output.Address + (nint)(first * args.Output.Stride(0) * DType.BF16.ByteSize())
                 : context.Scratch(DType.F32, partials.OutputBytes / sizeof(float)).Address,
             PartialLse = context.Scratch(DType.F32, partials.LseBytes / sizeof(float)).Address,
-            Output = args.Output.Address,
-            OutputTokenStride = args.Output.Stride(0),
-            OutputHeadStride = args.Output.Stride(1),
-            Lse = args.Lse.IsAbsent ? 0 : args.Lse.Address,
-            LseHeadStride = args.Lse.IsAbsent ? 0 : args.Lse.Stride(0),
-            NumRows = count,
-            QueryLen = length,
-            NumHeads = (int)args.Query.Dim(1),
-            PaddedHeads = decode.Heads,
-            BlockSize = args.Cache.BlockSize,
-            RowsPerBlock = RowsPerBlock(latents),
             NumSplits = splits,
             KvTile = partials.KvTile,
         };
@@ -146,7 +130,7 @@ internal sealed partial class AiterAttentionKernels
             Partials = rows.Partials,
             PartialLse = rows.PartialLse,
             Query = rows.Joined,
-            Cache = latents.Address,
+            Cache = args.Cache.Key.Address,
             KvOffsets = rows.KvOffsets,
             KvIndices = rows.KvRows,
             LastPageLengths = rows.PageLengths,
@@ -156,9 +140,42 @@ internal sealed partial class AiterAttentionKernels
             CacheScale = !isFp8 ? 0 : args.Cache.KeyScales.IsAbsent ? rows.Scales + sizeof(float) : args.Cache.KeyScales.Address,
             Sequences = count,
             Splits = splits,
-            CacheRowBytes = (int)latents.Stride(1) * latents.DType.ByteSize(),
+            CacheRowBytes = (int)args.Cache.Key.Stride(1) * args.Cache.Key.DType.ByteSize(),
             Scale = args.Spec.SoftmaxScale,
         });
         if (!direct) _latentKernels.Reduce(lane, rows);
+    }
+
+    /// <summary>Rows of a step from one on, without what is scratch memory. A planned table has all rows, another those of the pass.</summary>
+    private static AiterLatentKernels.Rows Describe(in MlaDecodeArgs args, in AiterLatentTable table, int first, int count, int paddedHeads)
+    {
+        nint firstBytes = first * sizeof(int), tableBytes = args.Plan.IsAbsent ? 0 : firstBytes;
+        return new AiterLatentKernels.Rows
+        {
+            Query = args.Query.Address,
+            Rope = args.QueryRope.Address,
+            TokenStride = args.Query.Stride(0),
+            HeadStride = args.Query.Stride(1),
+            RopeTokenStride = args.QueryRope.Stride(0),
+            RopeHeadStride = args.QueryRope.Stride(1),
+            CuSeqlens = args.CuSeqlensQ.Address + firstBytes,
+            SeqLens = args.SeqLens.Address + firstBytes,
+            BlockTable = args.BlockTable.Address + (nint)(first * args.BlockTable.Stride(0) * sizeof(int)),
+            BlockTableStride = args.BlockTable.Stride(0),
+            KvOffsets = table.KvOffsets + tableBytes,
+            PageLengths = table.PageLengths + tableBytes,
+            KvRows = table.KvRows,
+            Output = args.Output.Address,
+            OutputTokenStride = args.Output.Stride(0),
+            OutputHeadStride = args.Output.Stride(1),
+            Lse = args.Lse.IsAbsent ? 0 : args.Lse.Address,
+            LseHeadStride = args.Lse.IsAbsent ? 0 : args.Lse.Stride(0),
+            NumRows = count,
+            QueryLen = args.MaxQueryLen,
+            NumHeads = (int)args.Query.Dim(1),
+            PaddedHeads = paddedHeads,
+            BlockSize = args.Cache.BlockSize,
+            RowsPerBlock = RowsPerBlock(args.Cache.Key),
+        };
     }
 }

@@ -31,9 +31,12 @@ internal sealed partial class AiterAttentionKernels
         if (latents.Rank != 3 || latents.Dim(2) != LatentRowDim || latents.Stride(0) % latents.Stride(1) != 0) return null;
         if (((latents.Address | (nint)(latents.Stride(1) * bytes)) & (AiterAlignment.Bytes - 1)) != 0) return null;
         if (!Prefers(AiterPrimitive.MlaDecode, spec, numRows, maxSeqLen)) return null;
-        long pool = (((latents.Dim(0) - 1) * latents.Stride(0)) + ((latents.Dim(1) - 1) * latents.Stride(1)) + LatentRowDim) * bytes;
-        return Latent(spec, maxQueryLen, pool).Kernel;
+        return Latent(spec, maxQueryLen, LatentPoolBytes(latents)).Kernel;
     }
+
+    // From the first row of the cache to the end of the last.
+    private static long LatentPoolBytes(TensorView latents) =>
+        (((latents.Dim(0) - 1) * latents.Stride(0)) + ((latents.Dim(1) - 1) * latents.Stride(1)) + LatentRowDim) * latents.DType.ByteSize();
 
     // From the first row of a block to that of the next.
     private static int RowsPerBlock(TensorView latents) => (int)(latents.Stride(0) / latents.Stride(1));

@@ -67,7 +67,7 @@ internal sealed class AiterFusedExpertsOp : IFusedExperts
         }
     }
 
-    public bool Takes(int tokens) => Fits(tokens) && (Volatile.Read(ref _times) is not { } times || times.PrefersAiter(tokens, length: 1));
+    public bool Takes(int tokens) => Fits(tokens) && (Volatile.Read(ref _times) is not { } times || times.Best(tokens, length: 1) == KernelChoice.Aiter);
 
     public int MostTokensLeft(int maxTokens) => _tuner is null && Fits(maxTokens) ? 0 : maxTokens;
 

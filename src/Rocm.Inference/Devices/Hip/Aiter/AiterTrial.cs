@@ -20,6 +20,15 @@ internal abstract class AiterTrial(IDevice gpu, AttentionSpec spec) : IDisposabl
     /// <summary>Scratch memory of a step.</summary>
     public abstract long ScratchBytes(IAttentionKernels kernels, int rows, int length);
 
+    /// <summary>Makes what layers share before the runs of a step, which is not timed.</summary>
+    /// <param name="kernels">Whose kernels run next.</param>
+    /// <param name="context">Where.</param>
+    /// <param name="rows">Rows of the step.</param>
+    /// <param name="length">Tokens of every row's context.</param>
+    public virtual void Plan(IAttentionKernels kernels, DeviceContext context, int rows, int length)
+    {
+    }
+
     /// <summary>Enqueues a step.</summary>
     /// <param name="kernels">Whose kernels.</param>
     /// <param name="context">Where.</param>

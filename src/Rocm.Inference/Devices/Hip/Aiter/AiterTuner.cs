@@ -14,7 +14,7 @@ namespace Rocm.Inference.Devices.Hip.Aiter;
 internal sealed class AiterTuner(HipGpu gpu, IAttentionKernels own, KernelTimesStore store)
 {
     // Version of what is measured and how.
-    private const string Method = "attention times 1";
+    private const string Method = "attention times 2";
     private const int MaxRows = 256;
     private const int ShortestLength = 256;
     private const int LengthStep = 4;
@@ -28,14 +28,16 @@ internal sealed class AiterTuner(HipGpu gpu, IAttentionKernels own, KernelTimesS
     /// <param name="limits">The largest step.</param>
     /// <param name="blockSize">Tokens of a block of the cache.</param>
     /// <param name="aiter">AITER's kernels, which must have one for it.</param>
-    /// <param name="fingerprint">What tells that kernel from others.</param>
+    /// <param name="persistent">The same with persistent kernels before the others; null: it has none for it.</param>
+    /// <param name="fingerprint">What tells those kernels from others.</param>
     /// <param name="cancellationToken">Stops between two steps.</param>
     internal KernelTimes Times(
-        AiterPrimitive primitive, AttentionSpec spec, in BatchLimits limits, int blockSize, IAttentionKernels aiter, string fingerprint, CancellationToken cancellationToken)
+        AiterPrimitive primitive, AttentionSpec spec, in BatchLimits limits, int blockSize, IAttentionKernels aiter, IAttentionKernels? persistent, string fingerprint,
+        CancellationToken cancellationToken)
     {
         BatchLimits largest = limits;
         return store.Times(
-            KeyOf(primitive, spec, limits, blockSize, fingerprint), () => Measure(primitive, spec, largest, blockSize, aiter, cancellationToken));
+            KeyOf(primitive, spec, limits, blockSize, fingerprint), () => Measure(primitive, spec, largest, blockSize, aiter, persistent, cancellationToken));
     }
 
     /// <summary>The steps that are timed: rows by powers of 2, lengths by powers of 4; prompts are one row.</summary>
@@ -73,18 +75,25 @@ internal sealed class AiterTuner(HipGpu gpu, IAttentionKernels own, KernelTimesS
     }
 
     private KernelTimes Measure(
-        AiterPrimitive primitive, AttentionSpec spec, in BatchLimits limits, int blockSize, IAttentionKernels aiter, CancellationToken cancellationToken)
+        AiterPrimitive primitive, AttentionSpec spec, in BatchLimits limits, int blockSize, IAttentionKernels aiter, IAttentionKernels? persistent,
+        CancellationToken cancellationToken)
     {
         (int Rows, int Length)[] steps = [.. Steps(primitive, limits)];
         using var trial = AiterTrial.Create(primitive, gpu, spec, blockSize, steps.Max(step => step.Rows), steps.Max(step => step.Length));
-        long scratch = steps.Max(step => Math.Max(trial.ScratchBytes(aiter, step.Rows, step.Length), trial.ScratchBytes(own, step.Rows, step.Length)));
+        IAttentionKernels[] all = persistent is null ? [aiter, own] : [aiter, own, persistent];
+        long scratch = steps.Max(step => all.Max(kernels => trial.ScratchBytes(kernels, step.Rows, step.Length)));
         using var context = (HipContext)gpu.CreateContext(scratch);
         var times = new List<KernelTime>();
         foreach ((int rows, int length) in steps)
         {
             cancellationToken.ThrowIfCancellationRequested();
             trial.Prepare(context, rows, length);
-            times.Add(new KernelTime(rows, length, store.Best(context, () => trial.Run(aiter, context, rows, length)), store.Best(context, () => trial.Run(own, context, rows, length))));
+            double[] best = [.. all.Select(kernels =>
+            {
+                trial.Plan(kernels, context, rows, length);
+                return store.Best(context, () => trial.Run(kernels, context, rows, length));
+            })];
+            times.Add(new KernelTime(rows, length, best[0], best[1], persistent is null ? null : best[2]));
         }
 
         return new KernelTimes(times);

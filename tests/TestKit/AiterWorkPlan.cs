@@ -1,9 +1,9 @@
-namespace Rocm.Inference.Native.Aiter;
+namespace Rocm.Inference.TestKit;
 
 /// <summary>
 /// Shares the contexts of a batch among the blocks of a persistent kernel: every block gets a list of items, an item is a stretch of one sequence's context for
 /// the query heads of one KV head. Contexts that are cut leave partials, which are reduced by the maps here; the others are written finally. The layout is
-/// that of sections 4 and 5.8 of AITER's binary interface, the sharing our own. Planned on the host, into arrays of fixed size.
+/// that of sections 4 and 5.8 of AITER's binary interface, the sharing that of the library, which plans on the device: this is the reference, step by step.
 /// </summary>
 internal sealed class AiterWorkPlan
 {
@@ -82,24 +82,24 @@ internal sealed class AiterWorkPlan
         for (int head = 0; head < KvHeads; head++)
         {
             int worker = 0, reduces = 0, parts = 0, rows = 0, firstPage = 0;
-            long left = each + (more > 0 ? 1 : 0);
+            long done = 0, end = each + (more > 0 ? 1 : 0);
             WorkOffsets[head * share] = items;
             for (int s = 0; s < contexts.Length; s++)
             {
                 int pages = (contexts[s] + pageTokens - 1) / pageTokens, page = 0, pieces = 0;
                 while (page < pages)
                 {
-                    while (left == 0)
+                    while (done >= end)
                     {
                         worker++;
                         WorkOffsets[(head * share) + worker] = items;
-                        left = each + (worker < more ? 1 : 0);
+                        end += each + (worker < more ? 1 : 0);
                     }
 
-                    int taken = (int)Math.Min(left * granulePages, pages - page);
+                    int taken = (int)Math.Min((end - done) * granulePages, pages - page);
                     // A query that sees nothing of a stretch gets garbage from it: the last stretch is long enough for all of them to see a key.
                     if (contexts[s] - ((page + taken) * pageTokens) < queryLength) taken = pages - page;
-                    left = Math.Max(0, left - ((taken + granulePages - 1) / granulePages));
+                    done += (taken + granulePages - 1) / granulePages;
                     bool whole = taken == pages;
                     Span<int> item = Items.AsSpan(items++ * ItemWords, ItemWords);
                     item[0] = s;
@@ -124,8 +124,8 @@ internal sealed class AiterWorkPlan
                 ReduceOffsets[++reduces] = parts;
             }
 
-            int end = head == KvHeads - 1 ? Workers : (head + 1) * share;
-            for (worker++; (head * share) + worker <= end; worker++) WorkOffsets[(head * share) + worker] = items;
+            int last = head == KvHeads - 1 ? Workers : (head + 1) * share;
+            for (worker++; (head * share) + worker <= last; worker++) WorkOffsets[(head * share) + worker] = items;
             (ReduceCount, PartialRows) = (reduces, rows);
         }
     }

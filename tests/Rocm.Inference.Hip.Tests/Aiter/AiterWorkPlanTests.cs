@@ -1,7 +1,8 @@
-using Rocm.Inference.Native.Aiter;
+using Rocm.Inference.TestKit;
 
-namespace Rocm.Inference.Native.Tests.Aiter;
+namespace Rocm.Inference.Hip.Tests.Aiter;
 
+/// <summary>The reference plan by its properties.</summary>
 public sealed class AiterWorkPlanTests
 {
     [Fact]

@@ -57,6 +57,7 @@ public sealed class AiterMlaAttentionTests(ITestOutputHelper log)
         long arena = kernels.MlaDecodeScratchBytes(c.Spec, new BatchLimits(5, 5, 96));
         Assert.InRange(arena, 1200 << 10, 3 << 20);
         using DeviceContext context = gpu.CreateContext(arena);
+        tensors.Context.Synchronize();
         EmulatedGpu.Instance.Set("fail", "");
         kernels.MlaDecode(context, args);
         Assert.Equal(3 * Launches, EmulatedGpu.Instance.Calls("hipModuleLaunchKernel"));

@@ -83,6 +83,7 @@ public sealed class AiterMlaPersistentTests(ITestOutputHelper log)
         using var tensors = new PoisonedTensors(gpu, 0);
         var c = new LatentDecodeCase(gpu, new TestRandom(3), 16, [(30, 1), (70, 1)]);
         MlaDecodeArgs args = c.Args(tensors, 96, padded: true, lse: false), withLse = c.Args(tensors, 96, padded: true, lse: true);
+        tensors.Context.Synchronize();
         foreach ((AiterAttentionKernels which, MlaDecodeArgs call, bool isPersistent) in ((AiterAttentionKernels, MlaDecodeArgs, bool)[])[
             (small, args, false), (kernels, withLse, false), (kernels, args, true)])
         {

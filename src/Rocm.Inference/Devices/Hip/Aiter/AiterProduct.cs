@@ -31,7 +31,7 @@ internal sealed class AiterProduct(AiterScaledGemm kernel, AiterKernelChoice cho
         return choice switch
         {
             AiterKernelChoice.Always => true,
-            AiterKernelChoice.Measured when Times is { } times => times.PrefersAiter((int)rows, length: 1),
+            AiterKernelChoice.Measured when Times is { } times => times.Best((int)rows, length: 1) == KernelChoice.Aiter,
             _ => rows > OwnRows,
         };
     }

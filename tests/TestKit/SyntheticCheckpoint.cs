@@ -24,22 +24,28 @@ internal sealed class SyntheticCheckpoint
     private int Heads => Int("num_attention_heads");
 
     /// <summary>DeepSeek V3: one dense layer, two of 4 experts; no width is a multiple of 128.</summary>
-    public static SyntheticCheckpoint DeepSeekV3(ulong seed)
-    {
-        var checkpoint = new SyntheticCheckpoint(
-            "deepseek-v3", seed, ("hidden_size", 192), ("intermediate_size", 208), ("moe_intermediate_size", 144), ("n_routed_experts", 4), ("n_group", 2),
-            ("topk_group", 1), ("num_experts_per_tok", 2), ("q_lora_rank", 136), ("kv_lora_rank", 160), ("qk_nope_head_dim", 40), ("qk_rope_head_dim", 16),
-            ("v_head_dim", 48));
-        checkpoint.Ends();
-        for (int layer = 0; layer < checkpoint.Int("num_hidden_layers"); layer++) checkpoint.DeepSeekLayer($"model.layers.{layer}.", dense: layer == 0);
-        return checkpoint;
-    }
+    public static SyntheticCheckpoint DeepSeekV3(ulong seed) => DeepSeekV3(
+        seed, ("hidden_size", 192), ("intermediate_size", 208), ("moe_intermediate_size", 144), ("n_routed_experts", 4), ("n_group", 2), ("topk_group", 1),
+        ("num_experts_per_tok", 2), ("q_lora_rank", 136), ("kv_lora_rank", 160), ("qk_nope_head_dim", 40), ("qk_rope_head_dim", 16), ("v_head_dim", 48));
+
+    /// <summary>The same with experts of whole blocks of scales, beside a shared one, and latent rows of the width that published models have.</summary>
+    public static SyntheticCheckpoint DeepSeekV3OfWholeBlocks(ulong seed) => DeepSeekV3(
+        seed, ("hidden_size", 512), ("intermediate_size", 256), ("moe_intermediate_size", 128), ("n_routed_experts", 4), ("n_group", 2), ("topk_group", 1),
+        ("num_experts_per_tok", 2), ("q_lora_rank", 128), ("kv_lora_rank", 512), ("qk_nope_head_dim", 64), ("qk_rope_head_dim", 64), ("v_head_dim", 64));
 
     /// <summary>Qwen 3 without experts; no width is a multiple of 128.</summary>
     public static SyntheticCheckpoint Qwen3(ulong seed) => Qwen3(seed, hidden: 192, intermediate: 272, headDim: 48);
 
     /// <summary>Qwen 3 without experts, of whole blocks of scales.</summary>
     public static SyntheticCheckpoint Qwen3OfWholeBlocks(ulong seed) => Qwen3(seed, hidden: 256, intermediate: 384, headDim: 64);
+
+    private static SyntheticCheckpoint DeepSeekV3(ulong seed, params (string Key, int Value)[] widths)
+    {
+        var checkpoint = new SyntheticCheckpoint("deepseek-v3", seed, widths);
+        checkpoint.Ends();
+        for (int layer = 0; layer < checkpoint.Int("num_hidden_layers"); layer++) checkpoint.DeepSeekLayer($"model.layers.{layer}.", dense: layer == 0);
+        return checkpoint;
+    }
 
     private static SyntheticCheckpoint Qwen3(ulong seed, int hidden, int intermediate, int headDim)
     {

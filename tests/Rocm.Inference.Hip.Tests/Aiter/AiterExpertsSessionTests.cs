@@ -7,7 +7,7 @@ namespace Rocm.Inference.Hip.Tests.Aiter;
 
 /// <summary>A model of fp8 experts whose experts AITER's kernel computes, by sessions call by call and recorded, beside this library's kernels.</summary>
 [Collection(AiterCheckout.Collection)]
-public sealed class AiterExpertsSessionTests : IDisposable
+public sealed class AiterExpertsSessionTests(ITestOutputHelper log) : IDisposable
 {
     private const int NumLayers = 2;
     private const double Tolerance = 0.08;
@@ -19,23 +19,20 @@ public sealed class AiterExpertsSessionTests : IDisposable
 
     private static readonly (int[] Prompt, int NumTokens)[] _requests = [(_tokens[..5], 6), (_tokens[5..8], 5)];
 
-    private readonly ITestOutputHelper _log;
     private readonly string _folder = Directory.CreateTempSubdirectory("rocm-inference-experts-").FullName;
-
-    public AiterExpertsSessionTests(ITestOutputHelper log)
-    {
-        _log = log;
-        SyntheticCheckpoint.Qwen3Moe(seed: 11).WriteBlockFp8(Model, Path.Combine(_folder, "plain"));
-        ByteLevelTokenizer.WriteTo(Model, 256);
-    }
 
     private string Model => Path.Combine(_folder, "quantized");
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    [Fact]
-    public void Logits_are_near_those_of_this_librarys_kernels_in_the_memory_that_was_planned()
+    // DeepSeek V3 has two layers of experts, too, with a shared one each, and one without.
+    [Theory]
+    [InlineData("qwen3-moe")]
+    [InlineData("deepseek-v3")]
+    public void Logits_are_near_those_of_this_librarys_kernels_in_the_memory_that_was_planned(string model)
     {
+        SyntheticCheckpoint checkpoint = model == "qwen3-moe" ? SyntheticCheckpoint.Qwen3Moe(seed: 11) : SyntheticCheckpoint.DeepSeekV3OfWholeBlocks(seed: 11);
+        checkpoint.WriteBlockFp8(Model, Path.Combine(_folder, "plain"));
         using AiterCheckout aiter = AiterCheckout.Open(inStep: true);
         using HipGpu own = Open(aiter, allowFp8Activations: false), fused = Open(aiter, allowFp8Activations: true);
         int[] positions = [.. Enumerable.Range(0, _tokens.Length)];
@@ -47,7 +44,7 @@ public sealed class AiterExpertsSessionTests : IDisposable
         float[][] with = session.Forward(_tokens, 0, positions);
         Assert.Equal(NumLayers, fused.Experts.NumRuns);
         double[] errors = [.. without.Zip(with).Select(rows => RelativeError.Of(rows.First.Select(logit => (double)logit), rows.Second)).Order()];
-        _log.WriteLine($"errors {string.Join(' ', errors.Select(error => $"{error:0.000}"))}");
+        log.WriteLine($"errors {string.Join(' ', errors.Select(error => $"{error:0.000}"))}");
 
         // Two layers whose experts err by 0.04 and whose other products by 0.02, of a residual that is larger than what they add. A few tokens have a second layer's expert just before another, and
         // take that instead.
@@ -62,6 +59,8 @@ public sealed class AiterExpertsSessionTests : IDisposable
     public async Task Answers_are_those_of_this_librarys_kernels_call_by_call_and_recorded_and_the_session_says_whose_kernels_run()
     {
         using AiterCheckout aiter = AiterCheckout.Open(inStep: true);
+        SyntheticCheckpoint.Qwen3Moe(seed: 11).WriteBlockFp8(Model, Path.Combine(_folder, "plain"));
+        ByteLevelTokenizer.WriteTo(Model, 256);
         using HipGpu exact = Open(aiter, allowFp8Activations: false), fused = Open(aiter, allowFp8Activations: true);
         GenerationResult[] own = await RunAsync(exact, graphs: false, "hip", "AITER's experts round activations to fp8 (option AllowFp8Activations).");
         GenerationResult[] eager = await RunAsync(fused, graphs: false, "aiter");
@@ -93,7 +92,7 @@ public sealed class AiterExpertsSessionTests : IDisposable
             break;
         }
 
-        _log.WriteLine($"{compared} of {own.TokenIds.Count} tokens, largest move {moved:0.000}");
+        log.WriteLine($"{compared} of {own.TokenIds.Count} tokens, largest move {moved:0.000}");
         Assert.InRange(moved, 0, LogitTolerance);
         Assert.True(compared > 1, "two near-ties at once: the test does not test it");
     }

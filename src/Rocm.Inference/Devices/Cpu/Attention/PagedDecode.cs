@@ -1,13 +1,15 @@
+using Rocm.Inference.Devices.Cpu.Panels;
+
 namespace Rocm.Inference.Devices.Cpu.Attention;
 
 /// <summary>
-/// Attention of rows with few queries in partitions of 256 keys (vLLM's paged attention), each with fp32 partial results, and a reduce in the order of the
-/// partitions. It shares the inner loops with unified attention; partitions are its segments, so that blocks of 16, 32, 64, 128 and 256 tokens never
-/// straddle one.
+/// Attention of rows with few queries in partitions (vLLM's paged attention), each with fp32 partial results, and a reduce in the order of the partitions.
+/// It shares the inner loops with unified attention; partitions are its segments. They are whole tiles: of 256 keys, as in vLLM, the last tile would be a third of one,
+/// and there would be half as many more partial results to reduce.
 /// </summary>
 internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
 {
-    private const int PartitionLen = 256;
+    private const int PartitionLen = 8 * Panel.Width;
 
     public void PagedDecode(DeviceContext context, in PagedAttentionArgs args)
     {

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Rocm.Inference.Devices.Cpu.Panels;
 using Rocm.Inference.Devices.Cpu.Simd;
 
@@ -59,16 +60,10 @@ internal static unsafe class QueryGroup
         // Where every score is −∞ so far, they must not be subtracted from themselves.
         Vector256<float> shift = Vector256.ConditionalSelect(Vector256.Equals(largest, none), Vector256<float>.Zero, largest);
         Vector512<float> shifts = Vector512.Create(shift, shift);
-        for (int i = 0; i < Panel.Width * Rows; i += 64)
-        {
-            Exp2(scores + i, shifts).Store(scores + i);
-            Exp2(scores + i + 16, shifts).Store(scores + i + 16);
-            Exp2(scores + i + 32, shifts).Store(scores + i + 32);
-            Exp2(scores + i + 48, shifts).Store(scores + i + 48);
-        }
 
         // Lane j of a row is the sum of keys j, j + 16 and j + 32; lanes are added as Simd512.Sum does.
-        Vector512<float> t0 = Lane(scores, 0) + Lane(scores, 4), t1 = Lane(scores, 1) + Lane(scores, 5), t2 = Lane(scores, 2) + Lane(scores, 6), t3 = Lane(scores, 3) + Lane(scores, 7);
+        Vector512<float> t0 = Lane(scores, 0, shifts) + Lane(scores, 4, shifts), t1 = Lane(scores, 1, shifts) + Lane(scores, 5, shifts);
+        Vector512<float> t2 = Lane(scores, 2, shifts) + Lane(scores, 6, shifts), t3 = Lane(scores, 3, shifts) + Lane(scores, 7, shifts);
         t0 += t2;
         t1 += t3;
         Vector256<float> total = t0.GetLower() + t0.GetUpper() + (t1.GetLower() + t1.GetUpper()), before = Vector256.Load(sum);
@@ -89,14 +84,31 @@ internal static unsafe class QueryGroup
         Vector256.ConditionalSelect(Vector256.Equals(total, total), largest, total).Store(max);
     }
 
+    /// <summary>Makes scores of two keys of each 16 probabilities, and adds them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Exp2(float* score, Vector512<float> shifts) => VectorMath.Exp2<Simd512, Vector512<float>>(Vector512.Load(score) - shifts);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Lane(float* p, int i)
+    private static Vector512<float> Lane(float* scores, int i, Vector512<float> shifts)
     {
         const int Third = Panel.Width * Rows / 3;
-        return Vector512.Load(p + (16 * i)) + Vector512.Load(p + (16 * i) + Third) + Vector512.Load(p + (16 * i) + (2 * Third));
+        scores += 16 * i;
+        return Weigh(scores, shifts) + Weigh(scores + Third, shifts) + Weigh(scores + (2 * Third), shifts);
+    }
+
+    /// <summary><see cref="VectorMath.Exp2{TSimd, TVector}"/> of what is at most 0, to the same bits: a register is scaled by a power of two at once.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Weigh(float* score, Vector512<float> shifts)
+    {
+        Vector512<float> least = Vector512.Create(-126f), magic = Vector512.Create(12582912f);
+        Vector512<float> x = Vector512.Load(score) - shifts, n = (x + magic) - magic, r = x - n;
+        Vector512<float> p = Vector512.Create(0.000154531629f);
+        p = Vector512.MultiplyAddEstimate(p, r, Vector512.Create(0.00133908634f));
+        p = Vector512.MultiplyAddEstimate(p, r, Vector512.Create(0.00961808256f));
+        p = Vector512.MultiplyAddEstimate(p, r, Vector512.Create(0.0555035711f));
+        p = Vector512.MultiplyAddEstimate(p, r, Vector512.Create(0.240226508f));
+        p = Vector512.MultiplyAddEstimate(p, r, Vector512.Create(0.693147188f));
+        p = Vector512.MultiplyAddEstimate(p, r, Vector512<float>.One);
+        p = Vector512.ConditionalSelect(Vector512.LessThan(x, least), Vector512<float>.Zero, Avx512F.Scale(p, n));
+        p.Store(score);
+        return p;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -60,7 +60,7 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             if (row.ItemSegments == 0) continue;
             row.Partial = partial;
             partial += floats;
-            job.NumMerges += groups;
+            job.NumMerges += job.NumKvHeads;
         }
 
         return partial;

@@ -164,18 +164,16 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     private static void MergeItem(AttentionJob* job, in AttentionScratch scratch, int item)
     {
         ref AttentionRow row = ref job->Rows[FindRow(job, item, byMerge: true)];
-        int group = item - row.FirstMerge, head = group * row.ItemHeads;
-        var work = new AttentionItem
-        {
-            FirstToken = row.QueryStart, NumTokens = row.QueryLen, Head = head, NumHeads = Math.Min(row.ItemHeads, job->NumKvHeads - head),
-        };
+        int head = item - row.FirstMerge;
+        (int group, int headOfGroup) = Math.DivRem(head, row.ItemHeads);
+        var work = new AttentionItem { FirstToken = row.QueryStart, NumTokens = row.QueryLen, Head = head, NumHeads = 1 };
         int rows = work.NumRows(job->GqaRatio);
         scratch.ClearTotals(rows);
         scratch.ClearSpans(rows);
         int end = row.FirstUnit + row.NumUnits;
         for (int unit = row.FirstUnit; unit < end; unit++)
         {
-            float* partial = Partial(job, row, group, unit - row.FirstUnit);
+            float* partial = Partial(job, row, group, unit - row.FirstUnit) + (headOfGroup * rows * PartialStride(job->ValueDim));
             for (int i = 0; i < rows; i++, partial += PartialStride(job->ValueDim)) FoldSegment(scratch, i, partial[0], partial[1], partial + PartialHeader);
             if (row.ItemSegments == 1 && (unit + 1) % SpanSegments != 0 && unit + 1 < end) continue;
             for (int i = 0; i < rows; i++) FoldSpan(scratch, i);

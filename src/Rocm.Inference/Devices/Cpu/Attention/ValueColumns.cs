@@ -39,8 +39,13 @@ internal static unsafe class ValueColumns<TSimd, TVector>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void LoadPairs(byte* source, nint channelBytes, int dim, uint* rows, nint stride)
     {
-        const int Channels = 16;
+        const int Channels = 16, Bytes = 16;
         int c = 0;
+        if (Avx512F.IsSupported && channelBytes == Bytes)
+        {
+            for (; c + Channels <= dim; c += Channels, source += Channels * Bytes) LoadJoined(source, rows + c, stride);
+        }
+
         for (; c + Channels <= dim; c += Channels, source += Channels * channelBytes) PanelPacker.Transpose16(source, channelBytes, rows + c, stride);
         if (c < dim) LoadPairsPart(source, channelBytes, dim - c, rows + c, stride);
     }
@@ -49,8 +54,67 @@ internal static unsafe class ValueColumns<TSimd, TVector>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void LoadWidePairs(byte* source, nint channelBytes, int dim, uint* rows, nint stride)
     {
-        const int Channels = 16;
-        for (int c = 0; c < dim; c += Channels, source += Channels * channelBytes) PanelPacker.Transpose16By8(source, channelBytes, rows + c, stride);
+        const int Channels = 16, Bytes = 32;
+        for (int c = 0; c < dim; c += Channels, source += Channels * channelBytes)
+        {
+            if (channelBytes == Bytes) LoadWideJoined(source, rows + c, stride);
+            else PanelPacker.Transpose16By8(source, channelBytes, rows + c, stride);
+        }
+    }
+
+    /// <summary>16 channels of 16 bytes that lie side by side: whole registers are read, and put in order by the last of two stages.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void LoadJoined(byte* source, uint* rows, nint stride)
+    {
+        Vector512<uint> z0 = Words(source, 0), z1 = Words(source, 1), z2 = Words(source, 2), z3 = Words(source, 3);
+
+        // A register has four channels: lane j has channels j and 4 + j, or 8 + j and 12 + j, in turns.
+        Vector512<uint> first = Vector512.Create(0u, 4, 8, 12, 1, 5, 9, 13, 16, 20, 24, 28, 17, 21, 25, 29), second = first + Vector512.Create(2u);
+        Vector512<uint> a = Avx512F.UnpackLow(z0, z1), b = Avx512F.UnpackLow(z2, z3);
+        Avx512F.PermuteVar16x32x2(a, first, b).Store(rows);
+        Avx512F.PermuteVar16x32x2(a, second, b).Store(rows + stride);
+        a = Avx512F.UnpackHigh(z0, z1);
+        b = Avx512F.UnpackHigh(z2, z3);
+        Avx512F.PermuteVar16x32x2(a, first, b).Store(rows + (2 * stride));
+        Avx512F.PermuteVar16x32x2(a, second, b).Store(rows + (3 * stride));
+    }
+
+    /// <summary>16 channels of 32 bytes that lie side by side.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void LoadWideJoined(byte* source, uint* rows, nint stride)
+    {
+        // A register has two channels, whose words k and k + 4 stay side by side until the last stage.
+        Unpack4(source, out Vector512<ulong> a0, out Vector512<ulong> a1, out Vector512<ulong> a2, out Vector512<ulong> a3);
+        Unpack4(source + (4 * 64), out Vector512<ulong> b0, out Vector512<ulong> b1, out Vector512<ulong> b2, out Vector512<ulong> b3);
+        StoreTwo(a0, b0, rows, stride);
+        StoreTwo(a1, b1, rows + stride, stride);
+        StoreTwo(a2, b2, rows + (2 * stride), stride);
+        StoreTwo(a3, b3, rows + (3 * stride), stride);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<uint> Words(byte* source, int register) => Vector512.Load((uint*)source + (register * Vector512<uint>.Count));
+
+    /// <summary>Words 0, 1, 2, 3 (and 4 more) of 8 channels: the even channels, then the odd ones.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Unpack4(byte* source, out Vector512<ulong> w0, out Vector512<ulong> w1, out Vector512<ulong> w2, out Vector512<ulong> w3)
+    {
+        Vector512<uint> z0 = Words(source, 0), z1 = Words(source, 1), z2 = Words(source, 2), z3 = Words(source, 3);
+        Vector512<ulong> a = Avx512F.UnpackLow(z0, z1).AsUInt64(), b = Avx512F.UnpackLow(z2, z3).AsUInt64();
+        w0 = Avx512F.UnpackLow(a, b);
+        w1 = Avx512F.UnpackHigh(a, b);
+        a = Avx512F.UnpackHigh(z0, z1).AsUInt64();
+        b = Avx512F.UnpackHigh(z2, z3).AsUInt64();
+        w2 = Avx512F.UnpackLow(a, b);
+        w3 = Avx512F.UnpackHigh(a, b);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreTwo(Vector512<ulong> a, Vector512<ulong> b, uint* row, nint stride)
+    {
+        Vector512<uint> order = Vector512.Create(0u, 8, 1, 9, 2, 10, 3, 11, 16, 24, 17, 25, 18, 26, 19, 27);
+        Avx512F.PermuteVar16x32x2(a.AsUInt32(), order, b.AsUInt32()).Store(row);
+        Avx512F.PermuteVar16x32x2(a.AsUInt32(), order + Vector512.Create(4u), b.AsUInt32()).Store(row + (4 * stride));
     }
 
     private static void LoadPairsPart(byte* source, nint channelBytes, int count, uint* rows, nint stride)

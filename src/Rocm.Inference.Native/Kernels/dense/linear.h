@@ -6,6 +6,7 @@
 // One order of sums for every number of rows: leaves of 128 columns, each summed by the matrix units from 0 on, 32 columns at a time; the leaves,
 // times their scale where weights have such, are added one after the other. Both kernels keep to it, so that a row has the same bits in any batch.
 #pragma once
+#include "../common/fp8.h"
 #include "../common/matrix.h"
 
 // Host: Linear.cs has the same fields.
@@ -32,18 +33,10 @@ struct LinearArgs {
 
 constexpr int kLeaf = 128;
 
-// A value that the activation type holds exactly.
-template <class A> DEVICE u16 narrow_exact(float x) { return A::round(x); }
-template <> DEVICE_SPECIAL u16 narrow_exact<BF16>(float x) { return (u16)(as_u32(x) >> 16); }
-
 // Eight 8-bit floats as elements of the activation type.
-template <class A> DEVICE u32x4 widen8(u32x2 words, int type) {
-    u32x4 result;
-    for (int i = 0; i < 4; i++) {
-        u32 word = words[i / 2] >> (i % 2 * 16);
-        result[i] = pack2(narrow_exact<A>(widen_fp8((u8)word, type)), narrow_exact<A>(widen_fp8((u8)(word >> 8), type)));
-    }
-    return result;
+template <class A, int kType> DEVICE u32x4 widen8(u32x2 words) {
+    u32x2 low = widen4<A, kType>(words[0]), high = widen4<A, kType>(words[1]);
+    return {low[0], low[1], high[0], high[1]};
 }
 
 // Weights of the activation type.
@@ -54,13 +47,14 @@ template <class A> struct Weight16 {
     __device__ inline u32x4 load8(int k) const { return load16(row + 2 * k); }
 };
 
-// 8-bit floats: exact in the activation type; the scales go on the f32 sums.
-template <class A> struct Weight8 {
+// 8-bit floats: exact in the activation type; the scales go on the f32 sums. The type is one of LinearArgs: see WeightsOf.
+template <class A> struct Weight8 {};
+
+template <class A, int kType> struct Weight8Of {
     static constexpr int kScaleRows = 1;
     const u8* row;
-    int type;
-    DEVICE Weight8 of(const LinearArgs& args, i64 member, int n) { return {args.weights + member * args.member_bytes + n * args.row_bytes, args.weight_type}; }
-    __device__ inline u32x4 load8(int k) const { return widen8<A>(*(const u32x2*)(row + k), type); }
+    DEVICE Weight8Of of(const LinearArgs& args, i64 member, int n) { return {args.weights + member * args.member_bytes + n * args.row_bytes}; }
+    __device__ inline u32x4 load8(int k) const { return widen8<A, kType>(*(const u32x2*)(row + k)); }
 };
 
 // E4M3 FNUZ with scales of blocks of 128 × 128 as AITER's kernels read both (AiterScaledWeight.cs): [N / 16, K / 16, 16, 16], so that 32 columns of 16 rows are
@@ -71,7 +65,7 @@ template <class A> struct Weight8Shuffled {
     DEVICE Weight8Shuffled of(const LinearArgs& args, i64 member, int n) {
         return {args.weights + member * args.member_bytes + (n & ~15) * args.row_bytes + (n & 15) * 16};
     }
-    __device__ inline u32x4 load8(int k) const { return widen8<A>(*(const u32x2*)(row + (k & ~15) * 16 + (k & 15)), kFp8E4M3Fnuz); }
+    __device__ inline u32x4 load8(int k) const { return widen8<A, kFp8E4M3Fnuz>(*(const u32x2*)(row + (k & ~15) * 16 + (k & 15))); }
 };
 
 // MXFP4: 2 exponent bits, 1 mantissa bit, and a power of two for 32 columns (255: not a number): exact in bf16.
@@ -97,6 +91,18 @@ template <class A> struct Weight4 {
             result[i] = pack2(A::round(widen(pair & 15) * scale), A::round(widen((pair >> 4) & 15) * scale));
         }
         return result;
+    }
+};
+
+// Runs a kernel for a class of weights. Types of 8-bit floats are told apart here, once: a type that is looked at for every element costs more than all else.
+template <class W> struct WeightsOf {
+    template <class Run> DEVICE void run(const LinearArgs&, Run run) { run(W{}); }
+};
+template <class A> struct WeightsOf<Weight8<A>> {
+    template <class Run> DEVICE void run(const LinearArgs& args, Run run) {
+        if (args.weight_type == kFp8E4M3Fn) run(Weight8Of<A, kFp8E4M3Fn>{});
+        else if (args.weight_type == kFp8E4M3Fnuz) run(Weight8Of<A, kFp8E4M3Fnuz>{});
+        else run(Weight8Of<A, kFp8E5M2>{});
     }
 };
 

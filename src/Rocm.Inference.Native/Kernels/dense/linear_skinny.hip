@@ -70,5 +70,5 @@ template <class A, class W> DEVICE void linear_rows(const LinearArgs& args, floa
 #define WEIGHT_CLASS(bits) WEIGHT_CLASS2(bits)
 KERNEL(kSkinnyThreads) linear_skinny(LinearArgs args) {
     __shared__ float slots[kSlots * kSums];
-    linear_rows<T, WEIGHT_CLASS(WEIGHT)<T>>(args, slots);
+    WeightsOf<WEIGHT_CLASS(WEIGHT)<T>>::run(args, [&](auto weight) __attribute__((always_inline)) { linear_rows<T, decltype(weight)>(args, slots); });
 }

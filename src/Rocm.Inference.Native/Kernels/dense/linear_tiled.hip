@@ -89,5 +89,5 @@ template <class A, class W> DEVICE void linear_tile(const LinearArgs& args, u16*
 #define WEIGHT_CLASS(bits) WEIGHT_CLASS2(bits)
 KERNEL(kTiledThreads) linear_tiled(LinearArgs args) {
     __shared__ __attribute__((aligned(16))) u16 lds[(kBlockN + kBlockRows) * kLdsStride];
-    linear_tile<T, WEIGHT_CLASS(WEIGHT)<T>>(args, lds);
+    WeightsOf<WEIGHT_CLASS(WEIGHT)<T>>::run(args, [&](auto weight) __attribute__((always_inline)) { linear_tile<T, decltype(weight)>(args, lds); });
 }

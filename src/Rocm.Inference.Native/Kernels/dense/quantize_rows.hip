@@ -5,6 +5,7 @@
 //
 // Work: 16 neighbouring lanes take a group of 128 columns, 8 elements each; a group of 256 threads 16 of those, over all rows.
 // Bytes: 16 read and 8 written a lane; scales 1/32 of what is written.
+#include "../common/fp8.h"
 #include "../common/wave.h"
 
 struct QuantizeRowsArgs {
@@ -38,8 +39,8 @@ template <class A> DEVICE void quantize_leaf(const QuantizeRowsArgs& args) {
     largest = __builtin_fmaxf(largest, lane_xor<4>(largest));
     largest = __builtin_fmaxf(largest, lane_xor<8>(largest));
     float scale = __builtin_fmaxf(largest / kLargestFnuz, kSmallestNormal), inverse = 1.0f / scale;
-    u32x2 rounded = {0, 0};
-    _Pragma("unroll") for (int i = 0; i < kOwnColumns; i++) rounded[i / 4] |= (u32)round_fp8(values[i] * inverse, kFp8E4M3Fnuz) << (i % 4 * 8);
+    _Pragma("unroll") for (int i = 0; i < kOwnColumns; i++) values[i] *= inverse;
+    u32x2 rounded = {round4_fnuz(values), round4_fnuz(values + 4)};
     if (index >= leaves) return;
     *(u32x2*)(args.elements + (i64)row * args.num_leaves * kLeafColumns + column) = rounded;
     if (thread_index() % kLeafLanes == 0) args.scales[(i64)first * args.num_rows + row] = scale;

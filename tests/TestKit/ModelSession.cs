@@ -14,6 +14,7 @@ internal sealed class ModelSession : IDisposable
     private readonly DeviceContext _context;
     private readonly KvCacheStorage _storage;
     private readonly IAttentionExecutor[] _executors;
+    private readonly KvLayoutKind _layout;
     private readonly DeviceBuffer _inputs;
     private readonly ForwardBatch _batch;
     private readonly int _blockSize;
@@ -38,6 +39,7 @@ internal sealed class ModelSession : IDisposable
         IReadOnlyList<LayerGroup> groups = _model.Groups.Groups;
         backend ??= TestBackends.FirstOf(groups[0].Spec.Kind);
         KvCacheLayout layout = backend.GetKvCacheLayout(groups[0].Spec);
+        _layout = layout.Kind;
         _storage = KvCacheStorage.Allocate(device, groups[0].Spec, blockSize, _model.Groups.LayersPerBlock, 1 + (groups.Count * _blocksPerGroup));
         _executors = [.. groups.Select(group => backend.CreateExecutor(group.Spec, new AttentionResources
         {
@@ -90,15 +92,50 @@ internal sealed class ModelSession : IDisposable
         _batch.LogitRows = Upload<int>(DType.I32, rows);
         for (int group = 0; group < _executors.Length; group++)
         {
-            // Blocks of the groups alternate and descend: a table that is mixed up reads another layer's keys.
             int groupIndex = group;
-            int[] table = [.. Enumerable.Range(0, _blocksPerGroup).Select(block => 1 + ((_blocksPerGroup - 1 - block) * _executors.Length) + groupIndex)];
+            int[] table = [.. Enumerable.Range(0, _blocksPerGroup).Select(block => BlockOf(groupIndex, block * _blockSize))];
             _batch.HostGroups[group].SlotMapping = Upload<long>(DType.I64, [.. all.Select(p => ((long)table[p / _blockSize] * _blockSize) + (p % _blockSize))]);
             _batch.HostGroups[group].BlockTable = Upload<int>(DType.I32, table).Reshape(1, _blocksPerGroup);
             _executors[group].Plan(_context, _batch, group);
         }
 
         return Run(rows.Length);
+    }
+
+    /// <summary>What a cache of 8-bit numbers holds of the first tokens: in every layout layer by layer [tokens, heads, channels] of K, then of V.</summary>
+    public byte[] CachedCodes(int length)
+    {
+        var codes = new List<byte>();
+        IReadOnlyList<LayerGroup> groups = _model.Groups.Groups;
+        for (int group = 0; group < groups.Count; group++)
+        {
+            for (int slot = 0; slot < groups[group].Layers.Count; slot++)
+            {
+                KvCacheView view = _storage.View(groups[group].Spec, _layout, _blockSize, slot);
+                TensorView key = view.Key, value = view.Value;
+                int heads = _layout == KvLayoutKind.MlaLatent ? 1 : (int)key.Dim(_layout == KvLayoutKind.Nhd ? 2 : 1);
+                int keyDim = (int)(key.Count / (key.Dim(0) * _blockSize * heads)), valueDim = value.IsAbsent ? 0 : (int)(value.Count / (value.Dim(0) * _blockSize * heads));
+                var at = new OracleCacheLayout(_layout, key.DType, 1, _blockSize, heads, keyDim, valueDim);
+                Read(key, keyDim, at.Key);
+                if (valueDim > 0) Read(value, valueDim, at.Value);
+
+                void Read(TensorView tensor, int dim, Func<long, int, int, long> index)
+                {
+                    var block = new byte[_blockSize * heads * dim];
+                    for (int token = 0; token < length; token++)
+                    {
+                        int inBlock = token % _blockSize;
+                        if (inBlock == 0) _context.Download(tensor.Slice(0, BlockOf(group, token), 1), block.AsSpan());
+                        for (int head = 0; head < heads; head++)
+                        {
+                            for (int channel = 0; channel < dim; channel++) codes.Add(block[index(inBlock, head, channel)]);
+                        }
+                    }
+                }
+            }
+        }
+
+        return [.. codes];
     }
 
     /// <summary>Runs the last step again and tells how much managed memory this thread allocated for it, after warm-up.</summary>
@@ -120,6 +157,9 @@ internal sealed class ModelSession : IDisposable
         _storage.Dispose();
         _model.Dispose();
     }
+
+    // Blocks of the groups alternate and descend: a table that is mixed up reads another layer's keys.
+    private int BlockOf(int group, int position) => 1 + ((_blocksPerGroup - 1 - (position / _blockSize)) * _executors.Length) + group;
 
     private float[][] Run(int rows)
     {

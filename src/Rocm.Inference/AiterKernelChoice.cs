@@ -15,7 +15,7 @@ public enum AiterKernelChoice
     /// <summary>
     /// By times that are measured on this GPU when a model's shapes are loaded for the first time, in some seconds, and kept beside the compiled kernels: later
     /// sessions with the same GPU, driver and kernels find them and choose the same. Within a session a step of given bounds always runs the same kernel. AITER's
-    /// persistent latent decode, which AITER itself leaves to its callers to ask for, runs by times alone.
+    /// persistent latent decode, which AITER itself leaves to its callers to ask for, runs by times alone; its persistent paged decode always or by times.
     /// </summary>
     Measured,
 }

@@ -26,6 +26,9 @@ internal sealed class AiterPersistentPagedDecode
 
     internal string Symbol => _kernel.Symbol;
 
+    /// <summary>See <see cref="AiterKernel.Fingerprint"/>.</summary>
+    internal string Fingerprint => _kernel.Fingerprint;
+
     /// <summary>Why no kernel serves a shape, a sentence each; whether there is a file is another question.</summary>
     /// <param name="shape">The shape; a sequence has exactly its maximum of query tokens.</param>
     /// <param name="scalesPerToken">Scales are [blocks, kv heads, block]; otherwise [blocks, kv heads].</param>

@@ -118,6 +118,9 @@ internal readonly struct PagedAttentionArgs
     /// <summary>How keys are shared out.</summary>
     public KvSplit Split { get; init; }
 
+    /// <summary>What <see cref="IAttentionKernels.PlanDecode"/> made of these rows in this step, or absent: then every call makes its own.</summary>
+    public TensorView Plan { get; init; }
+
     /// <summary>[Hq] f32 sink logits, or absent.</summary>
     public TensorView Sinks { get; init; }
 

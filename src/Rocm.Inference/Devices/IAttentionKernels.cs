@@ -41,7 +41,7 @@ internal interface IAttentionKernels
     void MlaDecode(DeviceContext context, in MlaDecodeArgs args);
 
     /// <summary>
-    /// Makes what all layers of a step share of <see cref="MlaDecode"/> over the same rows, once and on the device, so that a recorded step follows the lengths it
+    /// Makes what all layers of a step share of <see cref="MlaDecode"/> or <see cref="PagedDecode"/> over the same rows, once and on the device, so that a recorded step follows the lengths it
     /// is replayed with. Kernels without such tables make none.
     /// </summary>
     /// <param name="context">Where the layers run.</param>

@@ -125,6 +125,34 @@ public sealed class AiterChoiceTests : IDisposable
     }
 
     [Fact]
+    public void By_times_large_blocks_of_an_fp8_cache_have_their_own()
+    {
+        using AiterCheckout aiter = AiterCheckout.Open();
+        using HipGpu gpu = EmulatedGpu.Create(EmulatedGpu.Gfx942);
+        AttentionSpec spec = _paged with { KvDType = DType.F8E4M3Fnuz };
+        // One row: AITER's is slower. Two: faster. Prompts follow.
+        var clock = new FakeClock(5, 5, 5, 4, 4, 4, 5, 5, 5, 6, 6, 6, 1, 1, 1, 1, 1, 1);
+        using AiterAttentionKernels measured = Create(gpu, AiterKernelChoice.Measured, clock.Read, allowFp8Activations: true);
+        measured.Tune(spec, _limits, 256, CancellationToken.None);
+        Assert.Contains(
+            "Over them this library's kernel was faster in 1 of 2 measured steps: 1 x 64 (rows x tokens).", measured.ProviderOf(AiterPrimitive.PagedDecode, spec).Reasons);
+
+        using HipGpu other = EmulatedGpu.Create(EmulatedGpu.Gfx942);
+        using AiterAttentionKernels later = Create(other, AiterKernelChoice.Measured, new FakeClock().Read, allowFp8Activations: true);
+        later.Tune(spec, _limits, 256, CancellationToken.None);
+        using AiterTrial trial = AiterTrial.Create(AiterPrimitive.PagedDecode, other, spec, 256, 2, 64);
+        using DeviceContext context = other.CreateContext(later.PagedDecodeScratchBytes(spec, _limits));
+        foreach (int rows in (int[])[2, 1])
+        {
+            trial.Prepare(context, rows, 64);
+            trial.Run(later, context, rows, 64);
+            Assert.Equal(rows == 2, HasOnlyRunAiter(other));
+        }
+
+        context.Synchronize();
+    }
+
+    [Fact]
     public void A_table_that_is_damaged_is_measured_again_and_one_that_another_process_has_made_meanwhile_wins()
     {
         using AiterCheckout aiter = AiterCheckout.Open();
@@ -179,10 +207,10 @@ public sealed class AiterChoiceTests : IDisposable
     // A device whose own decode kernels have not run has not loaded them.
     private static bool HasOnlyRunAiter(HipGpu gpu) => !gpu.Library.LoadedUnits.Any(unit => unit.File is "attention/paged_attention.hip" or "attention/mla_decode.hip");
 
-    private AiterAttentionKernels Create(HipGpu gpu, AiterKernelChoice choice, Func<HipContext, Action, double>? clock = null)
+    private AiterAttentionKernels Create(HipGpu gpu, AiterKernelChoice choice, Func<HipContext, Action, double>? clock = null, bool allowFp8Activations = false)
     {
         AiterInstallation installation = AiterInstallation.Locate(AiterSearch.FromEnvironment(null)).Installation!;
-        return new AiterAttentionKernels((HipAttentionKernels)gpu.AttentionKernels, AiterKernelLibrary.Open(gpu.Native, installation, false, out _), "")
+        return new AiterAttentionKernels((HipAttentionKernels)gpu.AttentionKernels, AiterKernelLibrary.Open(gpu.Native, installation, false, out _), "", allowFp8Activations)
         {
             Choice = choice, TimesCache = new CodeObjectCache(_folder, extension: ".times"), Clock = clock,
         };

@@ -32,20 +32,29 @@ public sealed class AiterPagedSessionTests : IDisposable
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    [Fact]
-    public async Task Its_answers_are_those_of_this_librarys_kernels()
+    // Queries and probabilities rounded to fp8 move it by some 2^-5 more.
+    private const double Float8Tolerance = 0.15;
+
+    [Theory]
+    [InlineData(16, KvCacheDType.BF16)]
+    [InlineData(256, KvCacheDType.F8E4M3Fnuz)]
+    public async Task Its_answers_are_those_of_this_librarys_kernels(int blockSize, KvCacheDType cacheType)
     {
+        bool isFp8 = cacheType != KvCacheDType.BF16;
+        double tolerance = isFp8 ? Float8Tolerance : Tolerance;
         using AiterCheckout aiter = AiterCheckout.Open();
         string config = Path.Combine(_folder, "shape.json");
         File.WriteAllText(config, Config);
         new RandomModel(config, DType.BF16, seed: 6).WriteTo(_folder, static _ => { }, TestContext.Current.CancellationToken);
         AiterInstallation installation = AiterInstallation.Locate(AiterSearch.FromEnvironment(null)).Installation!;
         using var gpu = new HipGpu(
-            aiter.Library.Device, EmulatedGpu.Instance.Compiler, AiterKernelLibrary.Open(aiter.Library.Device, installation, allowUnproven: false, out _));
-        GenerationResult[] own = await RunAsync(gpu, AttentionBackendNames.TritonAttn, graphs: false, "hip");
-        GenerationResult[] eager = await RunAsync(gpu, AttentionBackendNames.RocmAiterFa, graphs: false, "aiter");
+            aiter.Library.Device, EmulatedGpu.Instance.Compiler, AiterKernelLibrary.Open(aiter.Library.Device, installation, allowUnproven: false, out _),
+            allowFp8Activations: isFp8);
+        GenerationResult[] own = await RunAsync(gpu, AttentionBackendNames.TritonAttn, graphs: false, "hip", blockSize, cacheType);
+        GenerationResult[] eager = await RunAsync(gpu, AttentionBackendNames.RocmAiterFa, graphs: false, "aiter", blockSize, cacheType);
         EmulatedGpu.Instance.Set("fail", "");
-        GenerationResult[] recorded = await RunAsync(gpu, AttentionBackendNames.RocmAiterFa, graphs: true, "aiter");
+        GenerationResult[] recorded = await RunAsync(gpu, AttentionBackendNames.RocmAiterFa, graphs: true, "aiter", blockSize, cacheType);
+        Assert.Equal(isFp8, gpu.Library.LoadedUnits.Any(unit => unit.File == "attention/aiter_plan.hip"));
         Assert.True(EmulatedGpu.Instance.Calls("hipGraphLaunch") > 10, "hardly anything was replayed: the test does not test it");
         for (int r = 0; r < own.Length; r++)
         {
@@ -53,18 +62,18 @@ public sealed class AiterPagedSessionTests : IDisposable
             Assert.Equal(own[r].TokenIds, recorded[r].TokenIds);
             for (int i = 0; i < own[r].Logprobs.Count; i++)
             {
-                Assert.Equal(own[r].Logprobs[i].Logprob, eager[r].Logprobs[i].Logprob, Tolerance);
-                Assert.Equal(own[r].Logprobs[i].Logprob, recorded[r].Logprobs[i].Logprob, Tolerance);
+                Assert.Equal(own[r].Logprobs[i].Logprob, eager[r].Logprobs[i].Logprob, tolerance);
+                Assert.Equal(own[r].Logprobs[i].Logprob, recorded[r].Logprobs[i].Logprob, tolerance);
             }
         }
     }
 
-    private async Task<GenerationResult[]> RunAsync(HipGpu gpu, string backend, bool graphs, string provider)
+    private async Task<GenerationResult[]> RunAsync(HipGpu gpu, string backend, bool graphs, string provider, int blockSize, KvCacheDType cacheType)
     {
         var options = new InferenceSessionOptions
         {
             ModelPath = _folder, AttentionBackend = backend, MaxModelLen = 320, MaxNumBatchedTokens = StepTokens, MaxNumRequests = 2, KvCacheMemoryBytes = 4 << 20,
-            EnableDeviceGraphs = graphs,
+            BlockSize = blockSize, KvCacheDType = cacheType, EnableDeviceGraphs = graphs,
         };
         await using InferenceSession session = await HipSessions.LoadAsync(gpu, options);
         Assert.Equal(provider, session.Attention.Phases.Single(phase => phase.Name == "decode").Provider);

@@ -35,7 +35,7 @@ internal sealed class SpyKernels(IAttentionKernels inner, long planBytes = 0) : 
 
     public void PagedDecode(DeviceContext context, in PagedAttentionArgs args)
     {
-        Calls.Add(new SpyCall(nameof(PagedDecode), args.NumRows, $"{args.Rows} {args.Split}"));
+        Calls.Add(new SpyCall(nameof(PagedDecode), args.NumRows, $"{args.Rows} {args.Split}{(args.Plan.IsAbsent ? "" : " planned")}"));
         inner.PagedDecode(context, args);
     }
 

@@ -22,8 +22,8 @@ internal sealed partial class MlaExecutor : IAttentionExecutor
     private readonly int _maxDecodeTokens;
     private readonly int[] _offsets;
     private readonly DeviceBuffer _offsetBuffer;
-    private readonly DeviceBuffer? _planBuffer;
-    private TensorView _decodePlan;
+    private readonly DecodePlan _decodePlan;
+    private TensorView _planned;
     private ForwardBatch? _batch;
     private ForwardBatchGroup? _group;
     private int _numDecodes;
@@ -50,7 +50,7 @@ internal sealed partial class MlaExecutor : IAttentionExecutor
         try
         {
             _offsetBuffer = resources.Device.Allocate((long)_offsets.Length * sizeof(int));
-            _planBuffer = AllocatePlan(resources.Device, _decodeKernels.DecodePlanBytes(spec, resources.Limits));
+            _decodePlan = new DecodePlan(resources.Device, _decodeKernels, spec, resources.Limits);
         }
         catch
         {
@@ -81,7 +81,7 @@ internal sealed partial class MlaExecutor : IAttentionExecutor
         if (_extend.NumRows > 0) _plan.Plan(context, batch, _extend.FirstRow, _extend.NumRows);
 
         // More runs than one would each need a part of the memory; they are the rare steps of many tokens, whose attention takes longest.
-        _decodePlan = _numDecodes == 1 && _planBuffer is not null ? PlanDecode(context, _planBuffer) : default;
+        _planned = _numDecodes == 1 ? PlanDecode(context, _decodes[0]) : default;
     }
 
     public void Run(DeviceContext context, int layer, in AttentionInputs inputs, TensorView output)
@@ -114,39 +114,19 @@ internal sealed partial class MlaExecutor : IAttentionExecutor
         _group = null;
         _plan.Dispose();
         _offsetBuffer.Dispose();
-        _planBuffer?.Dispose();
+        _decodePlan.Dispose();
     }
 
-    // Without it every layer makes its own.
-    private static DeviceBuffer? AllocatePlan(IDevice device, long bytes)
+    private TensorView PlanDecode(DeviceContext context, in BatchRegion rows) => _decodePlan.Make(context, new DecodePlanArgs
     {
-        try
-        {
-            return bytes == 0 ? null : device.Allocate(bytes);
-        }
-        catch (DeviceMemoryException)
-        {
-            return null;
-        }
-    }
-
-    private TensorView PlanDecode(DeviceContext context, DeviceBuffer memory)
-    {
-        ref readonly BatchRegion rows = ref _decodes[0];
-        return _decodeKernels.PlanDecode(
-            context,
-            new DecodePlanArgs
-            {
-                Spec = _spec,
-                Cache = _resources.Layers[0].Cache,
-                SeqLens = Batch.SeqLens.Slice(0, rows.FirstRow, rows.NumRows),
-                BlockTable = _group!.BlockTable.Slice(0, rows.FirstRow, rows.NumRows),
-                NumRows = rows.NumRows,
-                MaxQueryLen = rows.MaxQueryLen,
-                MaxSeqLen = rows.MaxSeqLen,
-            },
-            memory.View(DType.U8, memory.SizeBytes));
-    }
+        Spec = _spec,
+        Cache = _resources.Layers[0].Cache,
+        SeqLens = Batch.SeqLens.Slice(0, rows.FirstRow, rows.NumRows),
+        BlockTable = _group!.BlockTable.Slice(0, rows.FirstRow, rows.NumRows),
+        NumRows = rows.NumRows,
+        MaxQueryLen = rows.MaxQueryLen,
+        MaxSeqLen = rows.MaxSeqLen,
+    });
 
     /// <summary>Cuts the decode rows into runs whose absorbed queries fit the workspace; returns how many offsets they need.</summary>
     private int PlanDecodes(ForwardBatch batch)
@@ -194,7 +174,7 @@ internal sealed partial class MlaExecutor : IAttentionExecutor
             MaxQueryLen = rows.MaxQueryLen,
             MaxSeqLen = rows.MaxSeqLen,
             Split = _split,
-            Plan = _decodePlan,
+            Plan = _planned,
             Output = latent,
         });
         projections.ProjectValue(context, latent, output.Slice(0, rows.FirstToken, rows.NumTokens));

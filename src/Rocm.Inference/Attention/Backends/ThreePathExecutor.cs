@@ -16,6 +16,9 @@ internal sealed class ThreePathExecutor : MhaExecutor
     // A context pass has no sinks: the suffix has counted them.
     private readonly AttentionSpec _contextSpec;
     private readonly ExtendPlan _plan;
+    private readonly DecodePlan _decodePlan;
+    private readonly KvCacheView _firstCache;
+    private TensorView _planned;
     private BatchRegion _decode;
     private BatchRegion _extend;
     private BatchRegion _prefill;
@@ -24,7 +27,17 @@ internal sealed class ThreePathExecutor : MhaExecutor
         : base(spec, resources, resources.Device.AiterAttentionKernels)
     {
         _contextSpec = spec with { HasSinks = false };
+        _firstCache = resources.Layers[0].Cache;
         _plan = new ExtendPlan(spec, resources, MaxDecodeTokens, workspace.Tokens(BytesPerContextToken(spec, resources.Device)));
+        try
+        {
+            _decodePlan = new DecodePlan(resources.Device, Kernels, spec, resources.Limits);
+        }
+        catch
+        {
+            _plan.Dispose();
+            throw;
+        }
     }
 
     public override BatchOrder Order => BatchOrder.DecodeExtendPrefill;
@@ -57,18 +70,29 @@ internal sealed class ThreePathExecutor : MhaExecutor
         int first = batch.NumDecodes + batch.NumExtends;
         _prefill = BatchRegion.Of(batch, first, batch.NumRows - first);
         if (_extend.NumRows > 0) _plan.Plan(context, batch, _extend.FirstRow, _extend.NumRows);
+        _planned = _decode.NumRows == 0 ? default : _decodePlan.Make(context, new DecodePlanArgs
+        {
+            Spec = Spec,
+            Cache = _firstCache,
+            SeqLens = batch.SeqLens.Slice(0, _decode.FirstRow, _decode.NumRows),
+            BlockTable = Group.BlockTable.Slice(0, _decode.FirstRow, _decode.NumRows),
+            NumRows = _decode.NumRows,
+            MaxQueryLen = _decode.MaxQueryLen,
+            MaxSeqLen = _decode.MaxSeqLen,
+        });
     }
 
     public override void Dispose()
     {
         base.Dispose();
         _plan.Dispose();
+        _decodePlan.Dispose();
     }
 
     protected override void Attend(DeviceContext context, AttentionLayerResources resource, in AttentionInputs inputs, TensorView output)
     {
         if (_decode.NumRows > 0)
-            Kernels.PagedDecode(context, Paged(resource, inputs.Query, output, _decode, AttentionRows.All, KvSplit.Fixed));
+            Kernels.PagedDecode(context, Paged(resource, inputs.Query, output, _decode, AttentionRows.All, KvSplit.Fixed) with { Plan = _planned });
         if (_prefill.NumRows > 0) Kernels.FlashVarlen(context, OwnTokens(_prefill, resource, inputs, output, lse: default));
         if (_extend.NumRows == 0) return;
         long mark = context.Mark();

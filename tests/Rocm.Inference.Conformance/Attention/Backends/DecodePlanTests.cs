@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Rocm.Inference.Conformance.Attention.Backends;
 
-/// <summary>When latent backends plan a step's decode rows, and who gets the plan.</summary>
+/// <summary>When backends plan a step's decode rows, and who gets the plan.</summary>
 public sealed class DecodePlanTests : IDisposable
 {
     private readonly CpuDevice _device = new(new CpuDeviceOptions { NumThreads = 1 });
@@ -24,6 +24,18 @@ public sealed class DecodePlanTests : IDisposable
             [("RopeStoreKv", 0), ("FlashVarlen", 2), ("PlanDecode", 2), ("RopeStoreKv", 0), ("MlaDecode", 2), ("PlanDecode", 2), ("RopeStoreKv", 0), ("MlaDecode", 2)],
             spy.Calls.Select(call => (call.Primitive, call.NumRows)));
         Assert.All(spy.Calls.Where(call => call.Primitive == "MlaDecode"), call => Assert.Equal("Occupancy planned", call.Detail));
+    }
+
+    [Fact]
+    public void Decode_rows_of_three_paths_are_planned_before_the_first_layer_too()
+    {
+        var spy = new SpyDevice(_device, planBytes: 64);
+        BackendRuns.Check(
+            spy, new AttentionRequests(BackendCells.Mha(2, 1, 16), [40, 30], seed: 23), new BackendRun(AttentionBackendNames.RocmAiterFa), [(0, 20)], [(0, 1), (1, 10)]);
+        Assert.Equal(
+            [("RopeStoreKv", 0), ("FlashVarlen", 1), ("PlanDecode", 1), ("RopeStoreKv", 0), ("PagedDecode", 1), ("FlashVarlen", 1)],
+            spy.Calls.Select(call => (call.Primitive, call.NumRows)));
+        Assert.Equal("All Fixed planned", spy.Calls.Single(call => call.Primitive == "PagedDecode").Detail);
     }
 
     [Theory]

@@ -38,6 +38,11 @@ internal sealed partial class AiterAttentionKernels
             string? persistent = spec.KvDType == DType.BF16 ? PersistentLatent(spec, 1, poolBytes: 0).Kernel?.Fingerprint : null;
             if (Latent(spec).Kernel is { } latent) Tune(AiterPrimitive.MlaDecode, spec, limits, blockSize, latent.Fingerprint, persistent, cancellationToken);
         }
+        else if (IsPersistentBlock(spec, blockSize))
+        {
+            if (PersistentPaged(spec, blockSize, poolBytes: 0).Kernel is { } persistent)
+                Tune(AiterPrimitive.PagedDecode, spec, limits, blockSize, persistent.Fingerprint, persistent: null, cancellationToken);
+        }
         else if (Paged(spec, blockSize, poolBytes: 0).Kernel is { } paged)
         {
             Tune(AiterPrimitive.PagedDecode, spec, limits, blockSize, paged.Fingerprint, persistent: null, cancellationToken);
@@ -49,7 +54,7 @@ internal sealed partial class AiterAttentionKernels
     private void Tune(AiterPrimitive primitive, AttentionSpec spec, in BatchLimits limits, int blockSize, string fingerprint, string? persistent, CancellationToken cancellationToken)
     {
         // Sessions that share the device share the times: those of a session that runs are never changed.
-        var shape = TimedShape.Of(primitive, spec);
+        var shape = TimedShape.Of(primitive, spec, primitive == AiterPrimitive.PagedDecode && IsPersistentBlock(spec, blockSize));
         if (_times.ContainsKey(shape)) return;
 
         // Not disposed of: they share the library. Their tables of scales are their own.
@@ -72,15 +77,16 @@ internal sealed partial class AiterAttentionKernels
     }
 
     /// <summary>A kernel of AITER's is the one to take for a step.</summary>
-    private bool Prefers(AiterPrimitive primitive, AttentionSpec spec, int rows, int length) => Choose(primitive, spec, rows, length) != KernelChoice.Own;
+    private bool Prefers(AiterPrimitive primitive, AttentionSpec spec, int rows, int length, bool hasLargeBlocks = false) =>
+        Choose(primitive, spec, rows, length, hasLargeBlocks) != KernelChoice.Own;
 
     /// <summary>The kernel to take for a step where all may run. AITER leaves it to its callers when a kernel is to be persistent: only times decide that.</summary>
-    private KernelChoice Choose(AiterPrimitive primitive, AttentionSpec spec, int rows, int length)
+    private KernelChoice Choose(AiterPrimitive primitive, AttentionSpec spec, int rows, int length, bool hasLargeBlocks = false)
     {
         if (PrefersPersistent && primitive == AiterPrimitive.MlaDecode) return KernelChoice.Persistent;
         if (Choice == AiterKernelChoice.Always) return KernelChoice.Aiter;
-        if (Choice == AiterKernelChoice.Measured && _times.TryGetValue(TimedShape.Of(primitive, spec), out KernelTimes? times)) return times.Best(rows, length);
-        bool fills = primitive != AiterPrimitive.PagedDecode || (long)rows * spec.NumQoHeads > HeadsPerComputeUnit * (long)_library!.Device.Info.ComputeUnits;
+        if (Choice == AiterKernelChoice.Measured && _times.TryGetValue(TimedShape.Of(primitive, spec, hasLargeBlocks), out KernelTimes? times)) return times.Best(rows, length);
+        bool fills = !hasLargeBlocks && (primitive != AiterPrimitive.PagedDecode || (long)rows * spec.NumQoHeads > HeadsPerComputeUnit * (long)_library!.Device.Info.ComputeUnits);
         return fills ? KernelChoice.Aiter : KernelChoice.Own;
     }
 
@@ -111,12 +117,12 @@ internal sealed partial class AiterAttentionKernels
     }
 
     /// <summary>What tells times apart.</summary>
-    private readonly record struct TimedShape(AiterPrimitive Primitive, int Heads, int KvHeads, int Dim, int ValueDim, DType CacheType)
+    private readonly record struct TimedShape(AiterPrimitive Primitive, int Heads, int KvHeads, int Dim, int ValueDim, DType CacheType, bool HasLargeBlocks)
     {
-        public static TimedShape Of(AiterPrimitive primitive, AttentionSpec spec) => primitive == AiterPrimitive.MlaDecode
-            ? new(primitive, spec.NumQoHeads, 1, spec.KvLoraRank + spec.QkRopeHeadDim, spec.KvLoraRank, spec.KvDType)
+        public static TimedShape Of(AiterPrimitive primitive, AttentionSpec spec, bool hasLargeBlocks = false) => primitive == AiterPrimitive.MlaDecode
+            ? new(primitive, spec.NumQoHeads, 1, spec.KvLoraRank + spec.QkRopeHeadDim, spec.KvLoraRank, spec.KvDType, false)
             : new(
                 primitive, spec.NumQoHeads, spec.NumKvHeads, spec.Kind == AttentionKind.Mla ? spec.QkNopeHeadDim + spec.QkRopeHeadDim : spec.HeadDim, spec.VHeadDim,
-                spec.KvDType);
+                spec.KvDType, hasLargeBlocks);
     }
 }

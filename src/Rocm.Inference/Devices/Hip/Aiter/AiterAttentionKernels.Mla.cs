@@ -69,7 +69,8 @@ internal sealed partial class AiterAttentionKernels
 
     public TensorView PlanDecode(DeviceContext context, in DecodePlanArgs args, TensorView memory)
     {
-        if (args.Spec.Kind != AttentionKind.Mla || memory.IsAbsent || Serving(args.Spec, args.Cache, args.NumRows, args.MaxQueryLen, args.MaxSeqLen) is null) return default;
+        if (args.Spec.Kind != AttentionKind.Mla) return PlanPersistentPaged(context, args, memory);
+        if (memory.IsAbsent || Serving(args.Spec, args.Cache, args.NumRows, args.MaxQueryLen, args.MaxSeqLen) is null) return default;
         bool isPersistent = PreferredPersistent(args.Spec, args.Cache.Key, args.NumRows, args.MaxQueryLen, args.MaxSeqLen, isPlanned: true) is not null;
         long bytes = isPersistent ? PersistentPlanBytes(args.NumRows, args.MaxSeqLen) : AiterLatentTable.Bytes(args.NumRows, args.MaxSeqLen);
         if (bytes > memory.Count) return default;
@@ -93,8 +94,9 @@ internal sealed partial class AiterAttentionKernels
         return plan;
     }
 
-    public long DecodePlanBytes(AttentionSpec spec, in BatchLimits limits) => _library is null || spec.Kind != AttentionKind.Mla || Latent(spec).Kernel is null
-        ? 0 : Math.Min(AiterLatentTable.Bytes(limits.MaxNumRows, limits.MaxSeqLen), MaxLatentPlanBytes) + (CanBePersistent ? AiterWorkTable.Bytes(limits.MaxNumRows, Workers, 1) : 0);
+    public long DecodePlanBytes(AttentionSpec spec, in BatchLimits limits) => _library is null || (spec.Kind == AttentionKind.Mla && Latent(spec).Kernel is null) ? 0
+        : spec.Kind != AttentionKind.Mla ? PersistentPagedPlanBytes(spec, limits)
+        : Math.Min(AiterLatentTable.Bytes(limits.MaxNumRows, limits.MaxSeqLen), MaxLatentPlanBytes) + (CanBePersistent ? AiterWorkTable.Bytes(limits.MaxNumRows, Workers, 1) : 0);
 
     private void Decode(DeviceContext context, in MlaDecodeArgs args, AiterMlaDecode decode, int splits, bool direct, int first, int count)
     {

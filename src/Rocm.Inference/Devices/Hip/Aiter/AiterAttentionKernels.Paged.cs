@@ -15,9 +15,10 @@ internal sealed partial class AiterAttentionKernels
 
     public void PagedDecode(DeviceContext context, in PagedAttentionArgs args)
     {
+        if (ServingPersistent(args) is { } persistent && Decode(context, args, persistent)) return;
         KvCacheView cache = args.Cache;
         nint keyScales = 0, valueScales = 0;
-        if (Serving(args) is not { } decode || (IsQuantized(cache) && !_scales.TryGet(HipContext.Of(context), cache, out keyScales, out valueScales)))
+        if (Serving(args) is not { } decode || (IsQuantized(cache) && !_scales.TryGet(HipContext.Of(context), cache, perBlock: false, out keyScales, out valueScales)))
         {
             _own.PagedDecode(context, args);
             return;
@@ -46,7 +47,7 @@ internal sealed partial class AiterAttentionKernels
         if (decode.HasWrongContexts && args.MaxSeqLen >= FirstWrongLength) _own.PagedDecode(context, args, FirstWrongLength, LastWrongLength);
     }
 
-    public long PagedDecodeScratchBytes(AttentionSpec spec, in BatchLimits limits) => _own.PagedDecodeScratchBytes(spec, limits);
+    public long PagedDecodeScratchBytes(AttentionSpec spec, in BatchLimits limits) => Math.Max(_own.PagedDecodeScratchBytes(spec, limits), PersistentPagedScratchBytes(spec, limits));
 
     /// <summary>
     /// AITER's kernel for a call, or null. Rows of single tokens lie one after the other from the first token of the operands; rows of up to four, of which none

@@ -86,7 +86,7 @@ internal sealed partial class AiterAttentionKernels : IAttentionKernels, IDispos
         AiterPrimitive.MlaDecode => [LongestLatentQuery(spec) is var longest and > 1
             ? $"Rows of more than {longest} new tokens and layers with more than 4 GiB of cache are left to this library's kernel."
             : "Rows of several new tokens and layers with more than 4 GiB of cache are left to this library's kernel.", .. PersistentRefusals(spec)],
-        AiterPrimitive.PagedDecode => [LongestPagedQuery(spec, PreferredBlockSize) is var longest and > 1
+        AiterPrimitive.PagedDecode => [.. LargeBlocks(spec), LongestPagedQuery(spec, PreferredBlockSize) is var longest and > 1
             ? $"Rows of more than {longest} new tokens are left to this library's kernel, contexts of 241 to 255 tokens, which AITER's gets wrong, and layers with more cache than it addresses."
             : "Rows of several new tokens are left to this library's kernel, contexts of 241 to 255 tokens, which AITER's gets wrong, and layers with more cache than it addresses."],
         _ => [],

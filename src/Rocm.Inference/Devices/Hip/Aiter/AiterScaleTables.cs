@@ -4,7 +4,7 @@ using Rocm.Inference.Native.Hip;
 namespace Rocm.Inference.Devices.Hip.Aiter;
 
 /// <summary>
-/// AITER's kernels over fp8 caches want a scale for every token, float [blocks, KV heads, block size] for keys and for values; a cache of this library has one
+/// AITER's kernels over fp8 caches want a scale for every token, float [blocks, KV heads, block size] for keys and for values, or for every block; a cache of this library has one
 /// for a tensor or a head, or none. The tables repeat those: the same one for all layers without scales, else one for each layer, 1/32 of its cache. They are
 /// made at the first step that reads a cache, for which the host waits once; steps are recorded when their like has run before.
 /// They live as long as the cache. Thread-safe.
@@ -19,13 +19,14 @@ internal sealed class AiterScaleTables(HipGpu gpu) : IDisposable
     /// <summary>The tables of a cache.</summary>
     /// <param name="lane">Whose step asks; while it is being recorded nothing is made.</param>
     /// <param name="cache">A Shuffled cache.</param>
+    /// <param name="perBlock">A scale for every block and head, and not for its tokens.</param>
     /// <param name="keys">Address of the keys' table.</param>
     /// <param name="values">Address of the values' table.</param>
     /// <returns>False when there are none and none can be made: no memory, or a recording.</returns>
-    public bool TryGet(HipContext lane, in KvCacheView cache, out nint keys, out nint values)
+    public bool TryGet(HipContext lane, in KvCacheView cache, bool perBlock, out nint keys, out nint values)
     {
         bool plain = cache.KeyScales.IsAbsent && cache.ValueScales.IsAbsent;
-        var key = new Key(plain ? null : cache.Key.Buffer, cache.Key.Dim(0), (int)cache.Key.Dim(1), cache.BlockSize);
+        var key = new Key(plain ? null : cache.Key.Buffer, cache.Key.Dim(0), (int)cache.Key.Dim(1), perBlock ? 1 : cache.BlockSize);
         (keys, values) = (0, 0);
         lock (_lock)
         {
@@ -107,7 +108,7 @@ internal sealed class AiterScaleTables(HipGpu gpu) : IDisposable
     /// <param name="Cache">The keys of the layer, whose scales these are; null: there are none.</param>
     /// <param name="NumBlocks">Blocks of the cache.</param>
     /// <param name="NumHeads">KV heads.</param>
-    /// <param name="BlockSize">Tokens of a block.</param>
+    /// <param name="BlockSize">Scales of a block and head: its tokens, or one.</param>
     private readonly record struct Key(DeviceBuffer? Cache, long NumBlocks, int NumHeads, int BlockSize)
     {
         public long Elements => NumBlocks * NumHeads * BlockSize;

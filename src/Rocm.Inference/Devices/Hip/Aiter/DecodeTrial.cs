@@ -8,6 +8,7 @@ internal abstract class DecodeTrial : AiterTrial
 
     private readonly TensorView _offsets, _lengths, _table;
     private readonly int _width;
+    private TensorView _memory;
 
     /// <param name="gpu">Where the operands lie.</param>
     /// <param name="spec">The layer group.</param>
@@ -31,6 +32,27 @@ internal abstract class DecodeTrial : AiterTrial
     }
 
     public override void Prepare(DeviceContext context, int rows, int length) => context.Upload<int>([.. Enumerable.Repeat(length, rows)], Lengths(rows));
+
+    public override void Plan(IAttentionKernels kernels, DeviceContext context, int rows, int length)
+    {
+        Shared = default;
+        long bytes = kernels.DecodePlanBytes(Spec, new BatchLimits(rows, rows, length));
+        if (bytes == 0) return;
+        if (_memory.IsAbsent || _memory.Count < bytes) _memory = Make(DType.U8, bytes);
+        Shared = kernels.PlanDecode(
+            context,
+            new DecodePlanArgs
+            {
+                Spec = Spec, Cache = Cache, SeqLens = Lengths(rows), BlockTable = Table(rows), NumRows = rows, MaxQueryLen = 1, MaxSeqLen = length,
+            },
+            _memory);
+    }
+
+    /// <summary>The cache that is read.</summary>
+    protected abstract KvCacheView Cache { get; }
+
+    /// <summary>What layers share, of the kernels that run next.</summary>
+    protected TensorView Shared { get; private set; }
 
     /// <summary>Blocks of the cache.</summary>
     protected int NumBlocks { get; }

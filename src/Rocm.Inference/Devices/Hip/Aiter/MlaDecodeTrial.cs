@@ -5,7 +5,6 @@ internal sealed class MlaDecodeTrial : DecodeTrial
 {
     private readonly KvCacheView _cache;
     private readonly TensorView _query, _rope, _output;
-    private TensorView _memory, _plan;
 
     public MlaDecodeTrial(IDevice gpu, AttentionSpec spec, int blockSize, int maxRows, int maxLength)
         : base(gpu, spec, blockSize, (long)(spec.KvLoraRank + spec.QkRopeHeadDim) * spec.KvDType.ByteSize(), maxRows, maxLength)
@@ -17,22 +16,9 @@ internal sealed class MlaDecodeTrial : DecodeTrial
         _output = Make(DType.BF16, maxRows, spec.NumQoHeads, spec.KvLoraRank);
     }
 
-    public override long ScratchBytes(IAttentionKernels kernels, int rows, int length) => kernels.MlaDecodeScratchBytes(Spec, new BatchLimits(rows, rows, length));
+    protected override KvCacheView Cache => _cache;
 
-    public override void Plan(IAttentionKernels kernels, DeviceContext context, int rows, int length)
-    {
-        _plan = default;
-        long bytes = kernels.DecodePlanBytes(Spec, new BatchLimits(rows, rows, length));
-        if (bytes == 0) return;
-        if (_memory.IsAbsent || _memory.Count < bytes) _memory = Make(DType.U8, bytes);
-        _plan = kernels.PlanDecode(
-            context,
-            new DecodePlanArgs
-            {
-                Spec = Spec, Cache = _cache, SeqLens = Lengths(rows), BlockTable = Table(rows), NumRows = rows, MaxQueryLen = 1, MaxSeqLen = length,
-            },
-            _memory);
-    }
+    public override long ScratchBytes(IAttentionKernels kernels, int rows, int length) => kernels.MlaDecodeScratchBytes(Spec, new BatchLimits(rows, rows, length));
 
     public override void Run(IAttentionKernels kernels, DeviceContext context, int rows, int length) => kernels.MlaDecode(context, new MlaDecodeArgs
     {
@@ -47,7 +33,7 @@ internal sealed class MlaDecodeTrial : DecodeTrial
         MaxQueryLen = 1,
         MaxSeqLen = length,
         Split = KvSplit.Occupancy,
-        Plan = _plan,
+        Plan = Shared,
         Output = _output.Slice(0, 0, rows),
     });
 }

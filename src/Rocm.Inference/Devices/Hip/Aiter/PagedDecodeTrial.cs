@@ -21,6 +21,8 @@ internal sealed class PagedDecodeTrial : DecodeTrial
         _output = Make(DType.BF16, maxRows, spec.NumQoHeads, spec.VHeadDim);
     }
 
+    protected override KvCacheView Cache => _cache;
+
     public override long ScratchBytes(IAttentionKernels kernels, int rows, int length) => kernels.PagedDecodeScratchBytes(Spec, new BatchLimits(rows, rows, length));
 
     public override void Run(IAttentionKernels kernels, DeviceContext context, int rows, int length) => kernels.PagedDecode(context, new PagedAttentionArgs
@@ -35,6 +37,7 @@ internal sealed class PagedDecodeTrial : DecodeTrial
         MaxQueryLen = 1,
         MaxSeqLen = length,
         Split = KvSplit.Occupancy,
+        Plan = Shared,
         Output = _output.Slice(0, 0, rows),
     });
 }

@@ -55,7 +55,8 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
     {
         long from = job->Offsets[0], all = job->Offsets[job->NumRows] - from;
         long first = from + (all * worker / crew.ActiveThreads), end = from + (all * (worker + 1) / crew.ActiveThreads);
-        int row = 0;
+        int row = 0, unit = UnitTokens(job);
+        long valuesEnd = first;
         for (long t = first; t < end; t++)
         {
             while (t >= job->Offsets[row + 1]) row++;
@@ -63,13 +64,36 @@ internal sealed unsafe partial class CpuAttentionKernels<TSimd, TVector>
             int block = index < job->NumTableEntries ? job->BlockTable[(row * job->BlockTableStride) + index] : -1;
             if ((uint)block >= (ulong)job->Keys.NumBlocks)
                 throw new InvalidOperationException($"Entry {index} of row {row} of the block table is {block} of {job->Keys.NumBlocks} blocks: the table is wrong.");
+            bool byUnit = unit > 0 && t >= valuesEnd && offset % unit == 0 && t + unit <= Math.Min(end, job->Offsets[row + 1]);
+            if (byUnit)
+            {
+                for (int head = 0; head < job->Keys.NumHeads; head++)
+                {
+                    float* target = Head(job->Value, t, head);
+                    ValueColumns<TSimd, TVector>.Load(
+                        job->Values.At(block, offset, head), (nint)job->Values.RunBytes, job->Values.Dim, job->Values.DType, target, (nint)(Head(job->Value, t + 1, head) - target));
+                }
+
+                valuesEnd = t + unit;
+            }
+
             for (int head = 0; head < job->Keys.NumHeads; head++)
             {
                 CacheElements<TSimd, TVector>.Load(job->Keys, job->Keys.At(block, offset, head), Head(job->Key, t, head), job->Keys.Scale(head));
-                if (job->IsLatent) continue;
+                if (job->IsLatent || t < valuesEnd) continue;
                 CacheElements<TSimd, TVector>.Load(job->Values, job->Values.At(block, offset, head), Head(job->Value, t, head), job->Values.Scale(head));
             }
         }
+    }
+
+    /// <summary>Tokens whose V is copied together where they lie side by side, 16 bytes of each channel; 0 where it is copied token by token.</summary>
+    private static int UnitTokens(GatherJob* job)
+    {
+        const int UnitBytes = 16, Channels = 16;
+        ref readonly CacheTensor values = ref job->Values;
+        if (job->IsLatent || values.Run == values.Dim || values.DType.IsFloat8() || values.Dim % Channels != 0) return 0;
+        int tokens = UnitBytes / values.ElementBytes;
+        return values.BlockSize % tokens == 0 ? tokens : 0;
     }
 
     private struct GatherJob

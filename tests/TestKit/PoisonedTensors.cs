@@ -33,7 +33,7 @@ internal sealed class PoisonedTensors : IDisposable
         var fill = new byte[bytes + (2 * GuardBytes)];
         fill.AsSpan().Fill(GuardByte);
         fill.AsSpan(GuardBytes, (int)bytes).Fill(0xFF);
-        Context.Upload<byte>(fill, buffer.View(DType.U8, fill.Length));
+        Upload<byte>(fill, buffer.View(DType.U8, fill.Length));
         return new TensorView(buffer, GuardBytes, dtype, shape);
     }
 
@@ -166,7 +166,15 @@ internal sealed class PoisonedTensors : IDisposable
         where T : unmanaged
     {
         TensorView view = Poison(dtype, shape);
-        Context.Upload<T>(values, view);
+        Upload<T>(values, view);
         return view;
+    }
+
+    // Waits: tests run ops in contexts of their own, too.
+    private void Upload<T>(ReadOnlySpan<T> values, TensorView view)
+        where T : unmanaged
+    {
+        Context.Upload(values, view);
+        Context.Synchronize();
     }
 }

@@ -13,6 +13,9 @@ internal static class AiterScaledWeight
     /// <summary>Outputs that are reordered together.</summary>
     internal const int TileOutputs = 16;
 
+    /// <summary>The architecture whose kernels read 8-bit floats in the FNUZ form; others read the OCP form.</summary>
+    internal const string FnuzTarget = "gfx942";
+
     /// <summary>Multiple that outputs and inputs have to be of: a block of scales.</summary>
     internal const int Block = 128;
 

@@ -43,7 +43,6 @@ internal sealed class HipGpu : IDevice
         Library = new KernelLibrary(device, compiler);
         _packer = new HipWeightPacker(this);
         AiterLinear = new AiterLinear(aiter, aiterAbsence, allowFp8Activations) { Choice = choice, TimesCache = times };
-        ShufflesWeights = AiterLinear.MayRun || (allowFp8Activations && aiter is { Kernels: { Target: "gfx942", FusedExperts.IsEmpty: false } });
         _blas = blas;
         var ops = new HipKernels(Library, blas);
         Kernels = ops;
@@ -51,6 +50,7 @@ internal sealed class HipGpu : IDevice
         AttentionKernels = attention;
         _aiter = new AiterAttentionKernels(attention, aiter, aiterAbsence, allowFp8Activations) { Choice = choice, TimesCache = times, Clock = clock };
         Experts = new AiterExperts(this, ops, aiter, aiterAbsence, allowFp8Activations) { Choice = choice, TimesCache = times };
+        ShufflesWeights = AiterLinear.MayRun || Experts.MayRun;
         SamplingKernels = new HipSamplingKernels(Library);
     }
 

@@ -62,6 +62,7 @@ struct Stream {
   bool origin = false, invalidated = false;
   int mode = 0;
   std::deque<Node> queue;           // with the option "lazy": what nobody has waited for
+  u64 copies_waiting = 0;           // in the queue
   bool blocking() const { return !(flags & 1); }
 };
 struct Event {

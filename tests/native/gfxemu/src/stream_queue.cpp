@@ -7,9 +7,9 @@ int Runtime::enqueue(Stream &s, Node n) {
   if (sticky) return sticky;
   if (int e = check(n)) return e;
   if (lazy && &s != &null_stream && !is_synchronous(n)) {
+    s.copies_waiting += n.kind == Node::Copy;
+    counters.most_copies_waiting = std::max(counters.most_copies_waiting, s.copies_waiting);
     s.queue.push_back(std::move(n));
-    auto copies = std::count_if(s.queue.begin(), s.queue.end(), [](const Node &q) { return q.kind == Node::Copy; });
-    counters.most_copies_waiting = std::max(counters.most_copies_waiting, (u64)copies);
     return Success;
   }
   drain(s);
@@ -32,6 +32,7 @@ void Runtime::drain(Stream &s, const Moment *until) {
 void Runtime::drain_one(Stream &s) {
   Node n = std::move(s.queue.front());
   s.queue.pop_front();
+  s.copies_waiting -= n.kind == Node::Copy;
   if (sticky && n.kind != Node::Record) return;
   // What a call checked may be gone by the time that it runs.
   if (int e = execute(n); e && !sticky) sticky = e == InvalidValue ? IllegalAddress : e;

@@ -38,7 +38,7 @@ internal sealed partial class AiterAttentionKernels : IAttentionKernels, IDispos
         _library = library;
         _absence = library is null ? [absence] : [];
         _scales = new AiterScaleTables(own.Gpu);
-        _fp8 = library?.Kernels.Target == "gfx942" ? DType.F8E4M3Fnuz : DType.F8E4M3Fn;
+        _fp8 = library?.Kernels.Target == AiterScaledWeight.FnuzTarget ? DType.F8E4M3Fnuz : DType.F8E4M3Fn;
         _fp8Refusals = allowFp8Activations ? [] :
             [$"AITER's kernels over an fp8 cache round queries and probabilities to fp8 (option {nameof(InferenceSessionOptions.AllowFp8Activations)})."];
     }

@@ -28,10 +28,13 @@ internal sealed class AiterExperts
     {
         (_gpu, _kernels, _library, _tiles) = (gpu, kernels, library, new AiterExpertTiles(gpu.Library));
         _refusals = library is null ? [absence]
-            : library.Kernels.Target != "gfx942" ? [$"AITER's experts of {library.Kernels.Target} are not launched, only those of gfx942."]
+            : library.Kernels.Target != AiterScaledWeight.FnuzTarget ? [$"AITER's experts of {library.Kernels.Target} are not launched, only those of {AiterScaledWeight.FnuzTarget}."]
             : allowFp8Activations ? []
             : [$"AITER's experts round activations to fp8 (option {nameof(InferenceSessionOptions.AllowFp8Activations)})."];
     }
+
+    /// <summary>There are kernels that may run.</summary>
+    public bool MayRun => _refusals.IsEmpty && !_library!.Kernels.FusedExperts.IsEmpty;
 
     /// <summary>How to choose between AITER's kernel and this library's.</summary>
     public AiterKernelChoice Choice { get; init; } = AiterKernelChoice.Always;

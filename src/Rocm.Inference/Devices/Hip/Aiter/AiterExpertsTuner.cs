@@ -1,5 +1,4 @@
 using System.Globalization;
-using Rocm.Inference.Native.Hip;
 using Rocm.Inference.Native.Kernels;
 
 namespace Rocm.Inference.Devices.Hip.Aiter;
@@ -19,18 +18,9 @@ internal sealed class AiterExpertsTuner(HipGpu gpu, KernelTimesStore store)
     public KernelTimes Times(AiterFusedExpertsOp op, int maxTokens, CancellationToken cancellationToken) =>
         store.Times(KeyOf(op, maxTokens), () => Measure(op, maxTokens, cancellationToken));
 
-    private CodeObjectKey KeyOf(AiterFusedExpertsOp op, int maxTokens)
-    {
-        HipDeviceInfo device = gpu.Native.Info;
-        var sources = new KernelSources();
-        string[] files = [.. KernelSources.Files.Where(file => file.StartsWith("moe/", StringComparison.Ordinal) || file.StartsWith("dense/", StringComparison.Ordinal))
-            .Select(file => sources.Read(file).Text)];
-        return CodeObjectKey.Of(
-        [
-            Method, device.Architecture ?? "", device.Name, device.ComputeUnits.ToString(CultureInfo.InvariantCulture), gpu.Native.RuntimeVersion.ToString(), op.Fingerprint,
-            string.Create(CultureInfo.InvariantCulture, $"{op.Shape.Experts} {op.Shape.Choices} {op.Shape.Width} {op.Shape.Inner} {maxTokens}"), .. files,
-        ]);
-    }
+    private CodeObjectKey KeyOf(AiterFusedExpertsOp op, int maxTokens) => KernelTimesStore.KeyOf(
+        gpu.Native, Method, op.Fingerprint,
+        [string.Create(CultureInfo.InvariantCulture, $"{op.Shape.Experts} {op.Shape.Choices} {op.Shape.Width} {op.Shape.Inner} {maxTokens}")], "moe/", "dense/");
 
     private KernelTimes Measure(AiterFusedExpertsOp op, int maxTokens, CancellationToken cancellationToken)
     {

@@ -12,8 +12,6 @@ namespace Rocm.Inference.Devices.Hip.Aiter;
 /// </summary>
 internal sealed class AiterLinear
 {
-    // Weights are packed in the FNUZ form; kernels for other architectures read the OCP form.
-    private const string FnuzTarget = "gfx942";
     private const long ScratchAlignment = 64;
 
     private readonly AiterKernelLibrary? _library;
@@ -31,7 +29,7 @@ internal sealed class AiterLinear
         if (library is not null)
         {
             reasons.Require(allowFp8Activations, $"AITER's products with fp8 weights round rows to fp8 (option {nameof(InferenceSessionOptions.AllowFp8Activations)}).");
-            reasons.Require(library.Kernels.Target == FnuzTarget, $"AITER's products with fp8 weights are launched on {FnuzTarget} only.");
+            reasons.Require(library.Kernels.Target == AiterScaledWeight.FnuzTarget, $"AITER's products with fp8 weights are launched on {AiterScaledWeight.FnuzTarget} only.");
             reasons.Require(!library.Kernels.ScaledGemm.IsEmpty, "This AITER lists no products with fp8 weights in scaled blocks.");
         }
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Rocm.Inference.Native.Aiter;
-using Rocm.Inference.Native.Hip;
 using Rocm.Inference.Native.Kernels;
 
 namespace Rocm.Inference.Devices.Hip.Aiter;
@@ -19,17 +18,8 @@ internal sealed class AiterLinearTuner(HipGpu gpu, KernelTimesStore store)
     internal KernelTimes Times(AiterScaledGemm kernel, int outputs, int inputs, int maxRows, CancellationToken cancellationToken) =>
         store.Times(KeyOf(kernel, outputs, inputs, maxRows), () => Measure(kernel, outputs, inputs, maxRows, cancellationToken));
 
-    private CodeObjectKey KeyOf(AiterScaledGemm kernel, int outputs, int inputs, int maxRows)
-    {
-        HipDeviceInfo device = gpu.Native.Info;
-        var sources = new KernelSources();
-        string[] files = KernelSources.Files.Where(file => file.StartsWith("dense/", StringComparison.Ordinal)).Select(file => sources.Read(file).Text).ToArray();
-        return CodeObjectKey.Of(
-        [
-            Method, device.Architecture ?? "", device.Name, device.ComputeUnits.ToString(CultureInfo.InvariantCulture), gpu.Native.RuntimeVersion.ToString(), kernel.Fingerprint,
-            string.Create(CultureInfo.InvariantCulture, $"{outputs} {inputs} {maxRows}"), .. files,
-        ]);
-    }
+    private CodeObjectKey KeyOf(AiterScaledGemm kernel, int outputs, int inputs, int maxRows) => KernelTimesStore.KeyOf(
+        gpu.Native, Method, kernel.Fingerprint, [string.Create(CultureInfo.InvariantCulture, $"{outputs} {inputs} {maxRows}")], "dense/");
 
     private KernelTimes Measure(AiterScaledGemm kernel, int outputs, int inputs, int maxRows, CancellationToken cancellationToken)
     {

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Rocm.Inference.Native.Hip;
 using Rocm.Inference.Native.Kernels;
 
 namespace Rocm.Inference.Devices.Hip.Aiter;
@@ -60,19 +59,14 @@ internal sealed class AiterTuner(HipGpu gpu, IAttentionKernels own, KernelTimesS
         yield return last;
     }
 
-    private CodeObjectKey KeyOf(AiterPrimitive primitive, AttentionSpec spec, in BatchLimits limits, int blockSize, string fingerprint)
-    {
-        HipDeviceInfo device = gpu.Native.Info;
-        var sources = new KernelSources();
-        string[] files = KernelSources.Files.Where(file => file.StartsWith("attention/", StringComparison.Ordinal)).Select(file => sources.Read(file).Text).ToArray();
-        return CodeObjectKey.Of(
+    private CodeObjectKey KeyOf(AiterPrimitive primitive, AttentionSpec spec, in BatchLimits limits, int blockSize, string fingerprint) => KernelTimesStore.KeyOf(
+        gpu.Native, Method, fingerprint,
         [
-            Method, device.Architecture ?? "", device.Name, device.ComputeUnits.ToString(CultureInfo.InvariantCulture), gpu.Native.RuntimeVersion.ToString(), fingerprint,
             primitive.ToString(),
             string.Create(CultureInfo.InvariantCulture, $"{spec.NumQoHeads} {spec.NumKvHeads} {spec.HeadDim} {spec.VHeadDim} {spec.KvDType} {spec.KvLoraRank} {spec.QkNopeHeadDim} {spec.QkRopeHeadDim}"),
-            string.Create(CultureInfo.InvariantCulture, $"{limits.MaxNumTokens} {limits.MaxNumRows} {limits.MaxSeqLen} {blockSize}"), .. files,
-        ]);
-    }
+            string.Create(CultureInfo.InvariantCulture, $"{limits.MaxNumTokens} {limits.MaxNumRows} {limits.MaxSeqLen} {blockSize}"),
+        ],
+        "attention/");
 
     private KernelTimes Measure(
         AiterPrimitive primitive, AttentionSpec spec, in BatchLimits limits, int blockSize, IAttentionKernels aiter, IAttentionKernels? persistent,

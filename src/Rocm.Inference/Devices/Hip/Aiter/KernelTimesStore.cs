@@ -1,3 +1,5 @@
+using System.Globalization;
+using Rocm.Inference.Native.Hip;
 using Rocm.Inference.Native.Kernels;
 
 namespace Rocm.Inference.Devices.Hip.Aiter;
@@ -10,6 +12,23 @@ namespace Rocm.Inference.Devices.Hip.Aiter;
 /// <param name="clock">Microseconds of enqueued work; null: by events of the stream.</param>
 internal sealed class KernelTimesStore(CodeObjectCache? cache, Func<HipContext, Action, double>? clock)
 {
+    /// <summary>The key of times: the device, the driver, AITER's kernels, what is timed, and the sources of this library's kernels.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="method">Version of what is measured and how.</param>
+    /// <param name="fingerprint">What tells AITER's kernels from others.</param>
+    /// <param name="shape">What is timed.</param>
+    /// <param name="folders">Of the sources, each with a slash at its end.</param>
+    public static CodeObjectKey KeyOf(HipDevice device, string method, string fingerprint, ReadOnlySpan<string> shape, params string[] folders)
+    {
+        HipDeviceInfo info = device.Info;
+        var sources = new KernelSources();
+        return CodeObjectKey.Of(
+        [
+            method, info.Architecture ?? "", info.Name, info.ComputeUnits.ToString(CultureInfo.InvariantCulture), device.RuntimeVersion.ToString(), fingerprint, .. shape,
+            .. KernelSources.Files.Where(file => folders.Any(folder => file.StartsWith(folder, StringComparison.Ordinal))).Select(file => sources.Read(file).Text),
+        ]);
+    }
+
     /// <summary>The table of a key, found or measured.</summary>
     public KernelTimes Times(CodeObjectKey key, Func<KernelTimes> measure)
     {
